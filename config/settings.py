@@ -1,0 +1,260 @@
+"""Settings: one TOML file, every key also as `RINGFENCE_SECTION__KEY`, every bad key reported at once."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from config.errors import Fault
+
+PREFIX = "RINGFENCE_"
+
+
+class BadSettings(Fault):
+    """The configuration cannot be used; `problems` names every key and what it must be."""
+
+    code = "bad-settings"
+    title = "The configuration is wrong"
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        super().__init__(f"{source}: " + "; ".join(problems))
+        self.problems = problems
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("must be an IANA time zone such as Asia/Shanghai") from error
+    return value
+
+
+def _host_and_port(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.\-]+:\d{1,5}", value):
+        raise ValueError("must be host:port")
+    return value
+
+
+def _pbx_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", value):
+        raise ValueError("must be 1-32 lower-case letters, digits or hyphens")
+    return value
+
+
+def _spool(value: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9._/\-]*", value) or ".." in value:
+        raise ValueError("must be an absolute path of letters, digits, dots, hyphens and slashes")
+    return value.rstrip("/")
+
+
+def _emergency(values: list[str]) -> list[str]:
+    bad = [value for value in values if not re.fullmatch(r"\d{2,6}", value)]
+    if bad:
+        raise ValueError(f"must be numbers of 2 to 6 digits, not {', '.join(bad)}")
+    return values
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Server(Section):
+    """Where the HTTP API and the pages are served."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    public_url: str | None = None
+    trusted_proxies: list[str] = []
+
+
+class DatabaseSettings(Section):
+    """SQLite for one machine, PostgreSQL for several processes."""
+
+    url: str = "sqlite+aiosqlite:///var/ringfence.db"
+
+    @model_validator(mode="after")
+    def _known_driver(self) -> "DatabaseSettings":
+        if not self.url.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+            raise ValueError("url must start with sqlite+aiosqlite:// or postgresql+asyncpg://")
+        return self
+
+
+class Gate(Section):
+    """The FastAGI gate: where it listens, and where the PBX reaches it (FastAGI has no authentication: loopback or a tunnel)."""
+
+    host: str = "127.0.0.1"
+    port: Port = 4573
+    advertise: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:4573"
+    emergency: Annotated[list[str], AfterValidator(_emergency)] = [
+        "110", "112", "119", "120", "122", "911", "999", "000",
+    ]  # fmt: skip
+
+
+class Pbx(Section):
+    """One Asterisk: its manager account, and its recording spool as it sees it and as we see it."""
+
+    name: Annotated[str, AfterValidator(_pbx_name)]
+    host: str = "127.0.0.1"
+    port: Port = 5038
+    username: str
+    secret: SecretStr
+    tls: bool = False
+    spool_pbx: Annotated[str, AfterValidator(_spool)] = "/var/spool/asterisk/ringfence"
+    spool_local: Path = Path("/var/spool/asterisk/ringfence")
+    ari_url: str | None = None
+
+
+class Archive(Section):
+    """Where recordings are kept."""
+
+    url: str = "file:///var/lib/ringfence"
+    endpoint: str | None = None
+    lock: Literal["governance", "compliance", "none"] = "governance"
+
+    @model_validator(mode="after")
+    def _known_scheme(self) -> "Archive":
+        if not self.url.startswith("file:///"):
+            raise ValueError("url must start with file:/// (an absolute folder)")
+        return self
+
+
+class Keys(Section):
+    """Key files, created with mode 0600 on first run."""
+
+    master: Path = Path("var/master.key")
+
+
+class Policy(Section):
+    """What applies to a client that has no policy of its own, and the region of numbers written without a country."""
+
+    packs: list[str] = ["cn-outsourcing"]
+    zone: Zone = "Asia/Shanghai"
+    region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "CN"
+    guard_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+
+
+class Dialing(Section):
+    """Seconds that a phone may ring before we give up."""
+
+    agent_ring_seconds: Annotated[int, Field(ge=5, le=120)] = 20
+    customer_ring_seconds: Annotated[int, Field(ge=5, le=180)] = 45
+
+
+class Settings(Section):
+    """The whole file."""
+
+    server: Server = Server()
+    database: DatabaseSettings = DatabaseSettings()
+    gate: Gate = Gate()
+    pbx: list[Pbx] = []
+    archive: Archive = Archive()
+    keys: Keys = Keys()
+    policy: Policy = Policy()
+    dialing: Dialing = Dialing()
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> "Settings":
+        names = [pbx.name for pbx in self.pbx]
+        if len(names) != len(set(names)):
+            raise ValueError("every [[pbx]] needs a name of its own")
+        return self
+
+
+def load_settings(path: Path, environment: dict[str, str] | None = None) -> Settings:
+    """Read `path` and the environment over it. Relative paths are taken from the file's folder. Raises `BadSettings`."""
+    try:
+        document = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise BadSettings(str(path), [f"cannot be read: {error.strerror}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSettings(str(path), [f"is not TOML: {error}"]) from error
+    problems: list[str] = []
+    _overlay(document, os.environ if environment is None else environment, problems)
+    _read_secret_files(document, path.parent, problems)
+    try:
+        settings = Settings.model_validate(document)
+    except ValidationError as error:
+        problems += [f"{_key(item['loc'])} {_message(item)}" for item in error.errors()]
+        raise BadSettings(str(path), problems) from error
+    if problems:
+        raise BadSettings(str(path), problems)
+    return _anchored(settings, path.resolve().parent)
+
+
+def _overlay(document: dict[str, Any], environment: Any, problems: list[str]) -> None:
+    for name, value in environment.items():
+        if not name.startswith(PREFIX):
+            continue
+        keys = name[len(PREFIX) :].lower().split("__")
+        parsed: Any = value
+        if value[:1] in "[{" or value in ("true", "false"):
+            try:
+                parsed = tomllib.loads(f"value = {value}")["value"]
+            except tomllib.TOMLDecodeError:
+                problems.append(f"{name} must be a TOML value")
+                continue
+        if not _place(document, keys, parsed):
+            problems.append(f"{name} names no key of the file")
+
+
+def _place(document: dict[str, Any], keys: list[str], value: Any) -> bool:
+    """Set `document[a][b]`; `pbx__0__secret` counts into the list."""
+    here: Any = document
+    for key, following in zip(keys[:-1], keys[1:], strict=True):
+        if isinstance(here, list):
+            if not key.isdigit() or int(key) >= len(here):
+                return False
+            here = here[int(key)]
+        else:
+            here = here.setdefault(key, [] if following.isdigit() else {})
+    if not isinstance(here, dict):
+        return False
+    here[keys[-1]] = value
+    return True
+
+
+def _read_secret_files(document: dict[str, Any], folder: Path, problems: list[str]) -> None:
+    """`secret_file = "path"` stands for the secret inside the file."""
+    for index, pbx in enumerate(document.get("pbx", [])):
+        if not isinstance(pbx, dict) or "secret_file" not in pbx:
+            continue
+        source = folder / str(pbx.pop("secret_file"))
+        try:
+            pbx["secret"] = source.read_text().strip()
+        except OSError as error:
+            problems.append(f"pbx.{index}.secret_file cannot be read: {source}: {error.strerror}")
+            pbx["secret"] = "-"
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "the file"
+
+
+def _message(item: Any) -> str:
+    known = {"extra_forbidden": "is not a known key", "missing": "is required"}
+    return known.get(item["type"]) or str(item["msg"]).removeprefix("Value error, ")
+
+
+def _anchored(settings: Settings, folder: Path) -> Settings:
+    """Relative files belong beside the configuration file, wherever the command is run."""
+    url = settings.database.url
+    head, separator, name = url.partition("sqlite+aiosqlite:///")
+    if separator and not head and name and not name.startswith((":", "/")):
+        url = f"sqlite+aiosqlite:///{folder / name}"
+    return settings.model_copy(
+        update={
+            "database": settings.database.model_copy(update={"url": url}),
+            "keys": settings.keys.model_copy(update={"master": folder / settings.keys.master}),
+            "pbx": [pbx.model_copy(update={"spool_local": folder / pbx.spool_local}) for pbx in settings.pbx],
+        }
+    )

@@ -1,0 +1,1 @@
+"""Recordings as evidence: intake from the spool, archive, completeness and replay."""
