@@ -17,7 +17,9 @@ async def claim_due(
     Who finishes the work sets `due_at` to None (done) or to the next time. `attempts`, where the table has it, counts claims.
     """
     key = table.primary_key.columns.values()[0]
-    due = select(key).where(table.c.due_at <= now).order_by(table.c.due_at).limit(limit).with_for_update(skip_locked=True)
+    due = (
+        select(key).where(table.c.due_at <= now).order_by(table.c.due_at).limit(limit).with_for_update(skip_locked=True)
+    )
     values: dict[str, Any] = {"due_at": now + lease}
     if "attempts" in table.c:
         values["attempts"] = table.c.attempts + 1

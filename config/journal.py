@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Index, String, Table, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.schema import Document, Sequence, UtcDateTime, metadata
@@ -99,5 +100,6 @@ async def advance(connection: AsyncConnection, reader: str, old: int, new: int) 
         return True
     if old:
         return False
-    await connection.execute(insert(cursors).values(reader=reader, position=new))
-    return True
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    first = dialect.insert(cursors).values(reader=reader, position=new).on_conflict_do_nothing()
+    return bool((await connection.execute(first)).rowcount)

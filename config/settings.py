@@ -3,6 +3,8 @@
 import os
 import re
 import tomllib
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -28,19 +30,20 @@ class BadSettings(Fault):
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A misspelt `secret` is an error that pydantic would print with its value.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: "Asia" is a folder
         raise ValueError("must be an IANA time zone such as Asia/Shanghai") from error
     return value
 
 
 def _host_and_port(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9.\-]+:\d{1,5}", value):
+    if not re.fullmatch(r"[A-Za-z0-9.\-]+:\d{1,5}", value) or int(value.rpartition(":")[2]) > 65535:
         raise ValueError("must be host:port")
     return value
 
@@ -80,7 +83,7 @@ class Server(Section):
 class DatabaseSettings(Section):
     """SQLite for one machine, PostgreSQL for several processes."""
 
-    url: str = "sqlite+aiosqlite:///var/ringfence.db"
+    url: str = Field(default="sqlite+aiosqlite:///var/ringfence.db", repr=False)  # may hold a password
 
     @model_validator(mode="after")
     def _known_driver(self) -> "DatabaseSettings":
@@ -170,10 +173,10 @@ class Settings(Section):
         return self
 
 
-def load_settings(path: Path, environment: dict[str, str] | None = None) -> Settings:
+def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
     """Read `path` and the environment over it. Relative paths are taken from the file's folder. Raises `BadSettings`."""
     try:
-        document = tomllib.loads(path.read_text())
+        document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise BadSettings(str(path), [f"cannot be read: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -210,7 +213,7 @@ def _overlay(document: dict[str, Any], environment: Any, problems: list[str]) ->
 def _place(document: dict[str, Any], keys: list[str], value: Any) -> bool:
     """Set `document[a][b]`; `pbx__0__secret` counts into the list."""
     here: Any = document
-    for key, following in zip(keys[:-1], keys[1:], strict=True):
+    for key, following in pairwise(keys):
         if isinstance(here, list):
             if not key.isdigit() or int(key) >= len(here):
                 return False
@@ -225,15 +228,19 @@ def _place(document: dict[str, Any], keys: list[str], value: Any) -> bool:
 
 def _read_secret_files(document: dict[str, Any], folder: Path, problems: list[str]) -> None:
     """`secret_file = "path"` stands for the secret inside the file."""
-    for index, pbx in enumerate(document.get("pbx", [])):
+    accounts = document.get("pbx", [])
+    for index, pbx in enumerate(accounts if isinstance(accounts, list) else []):
         if not isinstance(pbx, dict) or "secret_file" not in pbx:
             continue
         source = folder / str(pbx.pop("secret_file"))
         try:
-            pbx["secret"] = source.read_text().strip()
-        except OSError as error:
-            problems.append(f"pbx.{index}.secret_file cannot be read: {source}: {error.strerror}")
+            pbx["secret"] = source.read_text("utf-8").strip()
+            why = "" if pbx["secret"] else "it is empty"
+        except (OSError, ValueError) as error:
             pbx["secret"] = "-"
+            why = (error.strerror or "no such file") if isinstance(error, OSError) else "it is not text"
+        if why:
+            problems.append(f"pbx.{index}.secret_file cannot be used: {source}: {why}")
 
 
 def _key(location: tuple[int | str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What the desk keeps: people who log in, cases with their parties and numbers, notes, complaints and idempotency keys."""
+"""What the desk keeps: users, cases with their parties and numbers, notes, complaints and idempotency keys."""
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
@@ -53,6 +53,7 @@ cases = Table(
     Column("id", String(128), primary_key=True),
     Column("client", String(128), nullable=False),
     Column("state", String(20), nullable=False),
+    Column("upserted_state", String(20), nullable=False),  # what the CRM said last: saying it again changes nothing
     Column("debts", Document, nullable=False),
     Column("account", String(128)),
     Column("mandate_until", String(10)),
@@ -81,6 +82,7 @@ parties = Table(
     Column("deceased", Boolean, nullable=False),
     Column("minor", Boolean, nullable=False),
     Column("household", String(128)),
+    Column("flags", Document, nullable=False),  # marked at the desk: {flag: {by, at, reason}}, which no upsert clears
 )
 
 case_parties = Table(

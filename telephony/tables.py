@@ -1,4 +1,4 @@
-"""What telephony keeps: calls and their legs, decisions, the contact history that caps count, trunks and client policies."""
+"""What telephony keeps: calls and their legs, decisions, the contact history that caps count, trunks, policies."""
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
@@ -13,6 +13,7 @@ calls = Table(
     Column("end_reason", String(20)),
     Column("outcome", String(20)),
     Column("agent", String(128), nullable=False),
+    Column("role", String(16), nullable=False),  # of the agent, at the click
     Column("extension", String(32), nullable=False),
     Column("client", String(128)),
     Column("case_id", String(128)),
@@ -56,6 +57,7 @@ legs = Table(
     Column("alerted_at", UtcDateTime),
     Column("answered_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
+    Column("dial_status", String(16)),  # of DialEnd: ANSWER, CANCEL (the caller gave up), NOANSWER, …
     Column("hangup_cause", Integer),
     Column("tech_cause", String(64)),
     Index("ix_legs_call", "call_id"),

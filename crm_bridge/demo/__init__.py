@@ -1,1 +1,1 @@
-"""The lab: a real Asterisk in a private Debian root, as the PBX and as the world around it, for demo, tests and benchmarks."""
+"""The lab: a real Asterisk in a private Debian root, as the PBX and as the world around it."""

@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -82,6 +83,22 @@ def asterisk_version(root: Path) -> str:
     if found is None:
         raise RootUnavailable(f"The Asterisk in {root} does not run: {(ran.stderr or ran.stdout).strip()[-300:]}")
     return found[1]
+
+
+def settle_names(root: Path) -> None:
+    """Let Asterisk find its own host without DNS: it looks itself up for each call and waits for the answer.
+
+    A root has no /etc/hosts of its own, and a copied resolv.conf may name servers that are out of reach.
+    """
+    names = f"localhost {socket.gethostname()} A.ROOT-SERVERS.NET"
+    for path, text in (
+        (root / "etc/hosts", f"127.0.0.1 {names}\n::1 localhost\n"),
+        (root / "etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"),
+    ):
+        if path.is_symlink() or not path.exists() or path.read_text(encoding="utf-8") != text:
+            written = path.with_name(f".{path.name}.{os.getpid()}")
+            written.write_text(text, encoding="utf-8")
+            written.rename(path)
 
 
 def debian_mirror(apt: Path = APT) -> str | None:
@@ -191,9 +208,13 @@ def _environment() -> dict[str, str]:
 
 
 def _discard(building: Path) -> None:
-    """Remove a half-built root, after whatever an interrupted build left mounted in it."""
-    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
-    inside = [point for point in mounted if point.startswith(f"{building}/")]
-    for point in sorted(inside, reverse=True):
+    """Remove a half-built root, unless something an interrupted build mounted in it cannot be unmounted."""
+    for point in _mounted_in(building):
         subprocess.run(["umount", "--lazy", point], check=False, capture_output=True)
-    shutil.rmtree(building, ignore_errors=True)
+    if not _mounted_in(building):
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _mounted_in(folder: Path) -> list[str]:
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
+    return sorted((point for point in points if point.startswith(f"{folder}/")), reverse=True)

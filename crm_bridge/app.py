@@ -1,0 +1,150 @@
+"""The composition root: every service is made here, by keyword, and nowhere else; who reacts to what is in SUBSCRIBERS."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiohttp import web
+
+from config import clock
+from config.database import Database
+from config.migrate import require_current
+from config.settings import Settings
+from crm_bridge import idempotency
+from crm_bridge.case_facts import case_facts
+from crm_bridge.live import LiveStream
+from crm_bridge.notes import draft_note
+from crm_bridge.web import calls, events, health, keys, middleware
+from crm_bridge.web import recordings as recording_routes
+from crm_bridge.web.dispatch import register
+from crm_bridge.web.pages import setup_pages
+from crm_bridge.web.resources import DESK
+from crm_bridge.workers import JournalReader, Reaction, Ticker, Workers
+from recordings.archive import Archive
+from recordings.completeness import expect_recordings
+from recordings.health import RecorderHealth
+from recordings.intake import Intake
+from recordings.replay import Replay
+from recordings.spool import Spool
+from recordings.store import LocalStore
+from recordings.sweep import Sweep
+from telephony.decisions import Decider
+from telephony.dialer import Dialer
+from telephony.fastagi import FastAgiServer
+from telephony.gate import Gate
+from telephony.gathering import Gathering
+from telephony.pbx import Pbx
+
+SUBSCRIBERS: Mapping[str, Sequence[Reaction]] = {
+    "call.ended": (expect_recordings, draft_note),
+}
+"""What follows from what happened: each reaction writes in the transaction that moves the reader on, exactly once."""
+
+SILENCE = timedelta(seconds=15)
+"""An open call that the PBX has not spoken of for so long is settled from what the PBX wrote down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that lives as long as the process."""
+
+    settings: Settings
+    database: Database
+    pbxs: Mapping[str, Pbx]
+    gate: FastAgiServer
+    live: LiveStream
+    workers: Workers
+    decider: Decider
+    dialer: Dialer
+    health: RecorderHealth
+    replay: Replay
+
+
+def build(settings: Settings) -> Services:
+    """Make every service; nothing is opened or started yet."""
+    database = Database(settings.database.url)
+    pbxs = {pbx.name: Pbx(settings=pbx, database=database) for pbx in settings.pbx}
+    spools = {pbx.name: Spool(pbx.spool_local) for pbx in settings.pbx}
+    archive = Archive(store=LocalStore.at(settings.archive.url))
+    health = RecorderHealth(database=database, archive=archive, spools=spools)
+    gathering = Gathering(case_facts=case_facts, defaults=settings.policy, recorder_healthy=health.is_healthy)
+    decider = Decider(gathering=gathering)
+    gate = Gate(database=database, decider=decider, ring_seconds=settings.dialing.customer_ring_seconds)
+    dialer = Dialer(
+        database=database,
+        decider=decider,
+        pbxs=pbxs,
+        agent_ring_seconds=settings.dialing.agent_ring_seconds,
+    )
+    intake = Intake(database=database, archive=archive, spools=spools)
+    sweep = Sweep(database=database, archive=archive, spools=spools)
+    workers = Workers(
+        [
+            JournalReader(name="reactions", database=database, subscribers=SUBSCRIBERS),
+            Ticker(name="intake", tick=lambda: intake.run_due(clock.now()), seconds=1),
+            Ticker(name="spool sweep", tick=lambda: sweep.run(clock.now()), seconds=30),
+            Ticker(name="recorder health", tick=lambda: health.look(clock.now()), seconds=5),
+            Ticker(name="settle", tick=lambda: _settle(pbxs), seconds=5),
+            Ticker(name="old keys", tick=lambda: _forget_keys(database), seconds=3600),
+        ]
+    )
+    return Services(
+        settings=settings,
+        database=database,
+        pbxs=pbxs,
+        gate=FastAgiServer(host=settings.gate.host, port=settings.gate.port, handler=gate),
+        live=LiveStream(database=database),
+        workers=workers,
+        decider=decider,
+        dialer=dialer,
+        health=health,
+        replay=Replay(database=database, archive=archive, cache=settings.keys.master.parent / "replay-cache"),
+    )
+
+
+async def _settle(pbxs: Mapping[str, Pbx]) -> None:
+    for pbx in pbxs.values():
+        await pbx.settle_silent(clock.now(), SILENCE)
+
+
+async def _forget_keys(database: Database) -> None:
+    async with database.write() as transaction:
+        await idempotency.forget_old(transaction, clock.now())
+
+
+def make_app(services: Services) -> web.Application:
+    """The HTTP application around the services."""
+    app = web.Application()
+    middleware.install(app)
+    app[keys.SETTINGS] = services.settings
+    app[keys.DATABASE] = services.database
+    app[keys.DECIDER] = services.decider
+    app[keys.DIALER] = services.dialer
+    app[keys.LIVE] = services.live
+    app[keys.PBXS] = services.pbxs
+    app[keys.HEALTH] = services.health
+    app[keys.REPLAY] = services.replay
+    register(app, (*DESK, calls.api, events.api, health.api, recording_routes.api))
+    setup_pages(app)
+    app.cleanup_ctx.append(lambda _: _running(services))
+    app.on_shutdown.append(lambda _: services.live.close())
+    return app
+
+
+async def _running(services: Services) -> AsyncIterator[None]:
+    """Start from the ground up, end from the top down. Live calls go on at the PBX and are taken up at the next start."""
+    services.database.claim_for_this_process()
+    await require_current(services.database)
+    await services.health.look(clock.now())
+    await services.live.start()
+    await services.gate.start()
+    for pbx in services.pbxs.values():
+        await pbx.start()
+    services.workers.start()
+    yield
+    await services.workers.close()
+    await services.gate.close()
+    for pbx in services.pbxs.values():
+        await pbx.close()
+    await services.live.close()
+    await services.database.close()

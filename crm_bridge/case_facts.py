@@ -1,0 +1,101 @@
+"""What the calling policy must know of a case: the desk's side of the facts document, read inside the caller's transaction."""
+
+from typing import Any
+
+from sqlalchemy import and_, select
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from config.errors import NotFound
+from crm_bridge.tables import case_parties, cases, complaints, numbers, parties
+from telephony.gathering import CaseFacts, Subject
+
+
+async def case_facts(connection: AsyncConnection, subject: Subject) -> CaseFacts:
+    """The facts of one number of one person on one case; raises NotFound naming what there is none of."""
+    row = (await connection.execute(_statement(subject))).first()
+    if row is None:
+        raise NotFound(f"there is no case {subject.case_id}")
+    if row.relation is None:
+        raise NotFound(f"case {subject.case_id} has no party {subject.party_id}")
+    if row.e164 is None:
+        raise NotFound(f"party {subject.party_id} has no number {subject.number}")
+    return CaseFacts(
+        client=row.client,
+        case=_case(row),
+        party=_party(row),
+        number={"e164": row.e164, "kind": row.kind, "status": row.status, "do_not_call": row.do_not_call},
+        debts=list(row.debts),
+        account=row.account,
+    )
+
+
+def _statement(subject: Subject) -> Any:
+    """One query, since every millisecond of it is between the click and the phone."""
+    newest = (
+        select(complaints.c.id)
+        .where(complaints.c.case_id == subject.case_id)
+        # An open complaint decides, however old; otherwise the newest one does.
+        .order_by((complaints.c.state == "open").desc(), complaints.c.opened_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            cases,
+            case_parties.c.relation,
+            case_parties.c.party_id,
+            *(column for column in parties.c if column.name not in ("id", "name")),
+            *(column for column in numbers.c if column.name not in ("party_id", "position")),
+            complaints.c.state.label("complaint_state"),
+            complaints.c.instructed.label("complaint_instructed"),
+            complaints.c.former_agent.label("complaint_former_agent"),
+        )
+        .select_from(cases)
+        .outerjoin(
+            case_parties, and_(case_parties.c.case_id == cases.c.id, case_parties.c.party_id == subject.party_id)
+        )
+        .outerjoin(parties, parties.c.id == case_parties.c.party_id)
+        .outerjoin(numbers, and_(numbers.c.party_id == parties.c.id, numbers.c.e164 == subject.number))
+        .outerjoin(complaints, complaints.c.id == newest)
+        .where(cases.c.id == subject.case_id)
+    )
+
+
+def _case(row: Row[Any]) -> dict[str, Any]:
+    case: dict[str, Any] = {
+        "id": row.id,
+        "state": row.state,
+        "debtor_reachable": row.debtor_reachable,
+        "failed_contacts": row.failed_contacts,
+        "dispute": row.dispute,
+        "fraud_statement": row.fraud_statement,
+    }
+    if row.mandate_until:
+        case["mandate_until"] = row.mandate_until
+    if row.complaint_state:
+        case["complaint"] = {
+            "state": row.complaint_state,
+            "instructed": bool(row.complaint_instructed),
+            "former_agent": row.complaint_former_agent,
+        }
+    return case
+
+
+def _party(row: Row[Any]) -> dict[str, Any]:
+    party: dict[str, Any] = {
+        "id": row.party_id,
+        "relation": row.relation,
+        "locations": list(row.locations),
+        "agreements": list(row.agreements),
+        "inconvenient": list(row.inconvenient),
+        "attorney": row.attorney,
+        "deceased": row.deceased,
+        "minor": row.minor,
+    }
+    for key in ("refused_at", "cease_at"):
+        if row._mapping[key] is not None:
+            party[key] = row._mapping[key].isoformat()
+    if row.household:
+        party["household"] = row.household
+    return party

@@ -1,0 +1,116 @@
+"""A case as people see it: its parties, and for each number whether it may be called now, why not, until when."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from config.errors import Fault
+from crm_bridge.tables import case_parties, complaints, notes, numbers, parties
+from crm_bridge.users import User
+from telephony.decisions import Decider
+
+
+async def view(
+    connection: AsyncConnection, case: Row[Any], *, user: User, decider: Decider | None, now: datetime
+) -> dict[str, Any]:
+    """The document of one case (`CaseOut`); without a decider no number is judged."""
+    people = await _parties(connection, case.id)
+    if decider is not None:
+        for party in people:
+            for number in party["numbers"]:
+                number |= await _judged(connection, decider, case.id, party["id"], number["e164"], user, now)
+    followed_up = await _last_follow_ups(connection, [case.id])
+    return {
+        **case._mapping,
+        "complaint": await _complaint(connection, case.id),
+        "debtor_name": _debtor_name(people),
+        "last_follow_up_at": followed_up.get(case.id),
+        "parties": people,
+    }
+
+
+async def _parties(connection: AsyncConnection, case_id: str) -> list[dict[str, Any]]:
+    linked = (
+        select(parties, case_parties.c.relation)
+        .join(case_parties, case_parties.c.party_id == parties.c.id)
+        .where(case_parties.c.case_id == case_id)
+        .order_by(case_parties.c.position)
+    )
+    people = {row.id: {**row._mapping, "numbers": []} for row in await connection.execute(linked)}
+    listed = select(numbers).where(numbers.c.party_id.in_(people)).order_by(numbers.c.position, numbers.c.e164)
+    for row in await connection.execute(listed):
+        people[row.party_id]["numbers"].append(dict(row._mapping))
+    return list(people.values())
+
+
+async def _complaint(connection: AsyncConnection, case_id: str) -> Row[Any] | None:
+    """The open complaint, however old, else the newest one: the one that the calling policy reads."""
+    statement = (
+        select(complaints)
+        .where(complaints.c.case_id == case_id)
+        .order_by((complaints.c.state == "open").desc(), complaints.c.opened_at.desc())
+        .limit(1)
+    )
+    return (await connection.execute(statement)).first()
+
+
+async def _judged(
+    connection: AsyncConnection, decider: Decider, case_id: str, party_id: str, number: str, user: User, now: datetime
+) -> dict[str, Any]:
+    try:
+        verdict = await decider.assess(
+            connection, case_id=case_id, party_id=party_id, number=number, agent=user.name, role=user.role, now=now
+        )
+    except Fault as fault:
+        # Facts that cannot be judged deny the call; the case must still open, so that somebody can mend them.
+        return {"allowed_now": False, "rule": fault.code, "reason": fault.detail}
+    document = verdict.document()
+    reasons = document.get("reasons") or {}
+    return {
+        "allowed_now": document["verdict"] == "allow",
+        "rule": document["rule"],
+        "reason": document["reason"],
+        "reason_zh": reasons.get("zh") or document.get("reason_zh"),
+        "retry_at": document["retry_at"],
+        "counts": [_count(count) for count in document["counts"]],
+    }
+
+
+def _count(count: dict[str, Any]) -> dict[str, Any]:
+    limit = count.get("limit")
+    return {**count, "left": max(limit - count["used"], 0) if limit is not None else None}
+
+
+async def briefs(connection: AsyncConnection, rows: Iterable[Row[Any]]) -> list[dict[str, Any]]:
+    """The documents of a list of cases (`CaseBrief`), with three queries for the whole list."""
+    found: dict[str, dict[str, Any]] = {row.id: {**row._mapping, "parties": []} for row in rows}
+    linked = (
+        select(case_parties.c.case_id, parties.c.id, parties.c.name, case_parties.c.relation)
+        .join(parties, parties.c.id == case_parties.c.party_id)
+        .where(case_parties.c.case_id.in_(found))
+        .order_by(case_parties.c.position)
+    )
+    for row in await connection.execute(linked):
+        found[row.case_id]["parties"].append({"id": row.id, "name": row.name, "relation": row.relation})
+    complaining = select(complaints.c.case_id).where(complaints.c.case_id.in_(found), complaints.c.state == "open")
+    open_complaints = set(await connection.scalars(complaining))
+    followed_up = await _last_follow_ups(connection, found)
+    for case_id, case in found.items():
+        case["complaint_open"] = case_id in open_complaints
+        case["debtor_name"] = _debtor_name(case["parties"])
+        case["last_follow_up_at"] = followed_up.get(case_id)
+    return list(found.values())
+
+
+async def _last_follow_ups(connection: AsyncConnection, case_ids: Iterable[str]) -> dict[str, datetime]:
+    # Every call has its note, drafted when it ends, so the newest note is the newest follow-up.
+    newest = select(notes.c.case_id, func.max(notes.c.at)).where(notes.c.case_id.in_(list(case_ids)))
+    return {case_id: at for case_id, at in await connection.execute(newest.group_by(notes.c.case_id))}
+
+
+def _debtor_name(people: Iterable[dict[str, Any]]) -> str | None:
+    return next((party["name"] for party in people if party["relation"] == "debtor"), None)

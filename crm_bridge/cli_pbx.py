@@ -1,0 +1,87 @@
+"""`ringfence pbx …`: what a PBX needs, shown, applied and checked over AMI."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from config.errors import NotFound
+from config.settings import Pbx, Settings, load_settings
+from telephony import pbx_check, pbx_config
+from telephony.ami import AmiAccount, AmiLink
+from telephony.dialplan import dialplan_settings
+
+pbx_commands = typer.Typer(no_args_is_help=True, help="What a PBX needs to work with us, over AMI.")
+Config = Annotated[Path, typer.Option("--config", "-c", help="the configuration file")]
+Name = Annotated[str | None, typer.Argument(help="one PBX; all of them when not given")]
+Phones = Annotated[list[str] | None, typer.Option(help="an endpoint to move into our context; may be repeated")]
+Work = Callable[[AmiLink, Settings, Pbx], Coroutine[Any, Any, bool]]
+
+
+@pbx_commands.command()
+def plan(name: Name = None, phones: Phones = None, config: Config = Path("ringfence.toml")) -> None:
+    """Show what apply would change; nothing is written."""
+
+    async def show(link: AmiLink, settings: Settings, pbx: Pbx) -> bool:
+        print((await pbx_config.plan(link, dialplan_settings(settings, pbx.name), phones=phones or ())).text())
+        return True
+
+    _on_each(config, name, show)
+
+
+@pbx_commands.command()
+def apply(name: Name = None, phones: Phones = None, config: Config = Path("ringfence.toml")) -> None:
+    """Bring the PBX to what it should be; doing it again changes nothing."""
+
+    async def carry_out(link: AmiLink, settings: Settings, pbx: Pbx) -> bool:
+        print((await pbx_config.apply(link, dialplan_settings(settings, pbx.name), phones=phones or ())).text())
+        return True
+
+    _on_each(config, name, carry_out)
+
+
+@pbx_commands.command()
+def check(name: Name = None, config: Config = Path("ringfence.toml")) -> None:
+    """Say what is missing or wrong and how to mend it. Exit 1 when something is."""
+
+    async def look(link: AmiLink, settings: Settings, pbx: Pbx) -> bool:
+        findings = await pbx_check.check(link, dialplan_settings(settings, pbx.name), spool_local=pbx.spool_local)
+        for finding in findings:
+            print(f"{finding.severity:<8} {finding.where}: {finding.message}\n         {finding.mend}")
+        if not findings:
+            print(f"PBX {pbx.name}: nothing is wrong")
+        return not any(finding.severity == "error" for finding in findings)
+
+    if not _on_each(config, name, look):
+        raise typer.Exit(1)
+
+
+def _on_each(config: Path, name: str | None, work: Work) -> bool:
+    settings = load_settings(config)
+    chosen = [pbx for pbx in settings.pbx if name in (None, pbx.name)]
+    if not chosen:
+        raise NotFound(f"{config}: no [[pbx]] is named {name}" if name else f"{config}: no [[pbx]] is configured")
+
+    async def run() -> bool:
+        fine = True
+        for pbx in chosen:
+            async with _linked(pbx) as link:
+                fine = await work(link, settings, pbx) and fine
+        return fine
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def _linked(pbx: Pbx) -> AsyncIterator[AmiLink]:
+    account = AmiAccount(pbx.name, pbx.host, pbx.port, pbx.username, pbx.secret, pbx.tls)
+    link = AmiLink(account, on_event=lambda event: None, on_state=lambda state, reason: None)
+    await link.start()
+    try:
+        await link.connected()
+        yield link
+    finally:
+        await link.close()

@@ -1,0 +1,98 @@
+"""The main use case: a collector clicks a number. One click, one decision, one Originate, whatever is repeated."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from config import clock
+from config.database import Database
+from config.errors import Fault
+from crm_bridge import idempotency
+from telephony import call_records
+from telephony.call_records import call_document
+from telephony.decisions import Decision
+from telephony.dialer import Dialer
+from telephony.gathering import Subject
+
+PENDING = {"reserved", "live", "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """What was clicked, by whom, under which Idempotency-Key."""
+
+    subject: Subject
+    extension: str | None
+    pbx: str | None
+    key: str
+
+    def body(self) -> dict[str, Any]:
+        """What makes a repeated request the same request."""
+        subject = self.subject
+        return {
+            "case_id": subject.case_id,
+            "party_id": subject.party_id,
+            "number": subject.number,
+            "purpose": subject.purpose,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Clicked:
+    """The answer to send: a call (201) or a refusal's members (403)."""
+
+    status: int
+    document: dict[str, Any]
+
+
+def denial_document(decision: Decision) -> dict[str, Any]:
+    """The members of a `policy-denied` problem."""
+    result = decision.verdict.document()
+    competing = [entry["id"] for entry in decision.document["history"] if entry.get("outcome") in PENDING]
+    document = {key: value for key, value in result.items() if key not in ("verdict", "versions", "warnings", "counts")}
+    document["decision_id"] = decision.id
+    if competing:
+        document["competing"] = competing
+    return document
+
+
+async def click(database: Database, dialer: Dialer, request: Click) -> Clicked:
+    """Place the call, or say why not. Raises AgentUnavailable, AgentBusy, PbxUnavailable, NoTrunk, NotFound and the key's faults."""
+    now = clock.now()
+    user = request.subject.agent
+    phone = dialer.phone_of(request.extension, request.pbx)
+    async with database.write() as transaction:
+        earlier = await idempotency.begin(transaction, user, request.key, request.body(), now)
+        if earlier is not None:
+            return await _again(transaction.connection, earlier)
+        dialer.require_ready(phone)
+        decision, call = await dialer.reserve(transaction, request.subject, phone, now)
+        if call is None:
+            denied = Clicked(403, denial_document(decision))
+            await idempotency.finish(transaction, user, request.key, denied.status, answer=denied.document)
+            return denied
+        await idempotency.finish(transaction, user, request.key, None, call_id=call.id)
+    try:
+        call = await dialer.originate(call)
+    except Fault as fault:
+        await _keep(database, request, Clicked(fault.status, {"code": fault.code, "detail": fault.detail}), now)
+        raise
+    placed = Clicked(201, call_document(call))
+    await _keep(database, request, placed, now)
+    return placed
+
+
+async def _keep(database: Database, request: Click, answer: Clicked, now: datetime) -> None:
+    async with database.write() as transaction:
+        user = request.subject.agent
+        await idempotency.finish(transaction, user, request.key, answer.status, answer=answer.document)
+
+
+async def _again(connection: Any, earlier: Any) -> Clicked:
+    """The first answer; where its process died before answering, the call as it stands."""
+    if earlier.status is not None:
+        return Clicked(earlier.status, earlier.answer)
+    row = await call_records.find(connection, earlier.call_id) if earlier.call_id else None
+    if row is None:
+        raise idempotency.KeyInFlight("the first request with this Idempotency-Key was interrupted; use a new key")
+    return Clicked(201, call_document(row))

@@ -1,0 +1,89 @@
+"""The one place that says whose work a user may see: by client for everyone, by team for collectors and supervisors.
+
+What a user may not see does not exist for that user: it answers `not-found`, never `forbidden`.
+"""
+
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from config.errors import Forbidden
+from config.journal import Entry, journal
+from crm_bridge.tables import cases, users
+from crm_bridge.users import User
+from telephony.tables import calls
+
+TEAM_ROLES = frozenset({"collector", "supervisor"})
+PLANT = frozenset({"pbx.state", "trunk.state"})
+
+
+def _team_of(user: User) -> str | None:
+    return user.team if user.role in TEAM_ROLES else None
+
+
+def clients_seen_by(user: User, column: ColumnElement[str | None]) -> ColumnElement[bool]:
+    """Rows of the user's clients; a user without a list sees every client, also rows that name none."""
+    return column.in_(user.clients) if user.clients else true()
+
+
+def agents_seen_by(user: User, column: ColumnElement[str | None]) -> ColumnElement[bool]:
+    """Rows of the user's own team, where the role is bound to one."""
+    team = _team_of(user)
+    return column.in_(select(users.c.name).where(users.c.team == team)) if team is not None else true()
+
+
+def cases_seen_by(user: User) -> ColumnElement[bool]:
+    """Condition on `cases`: the user's clients, and a collector of the user's team or none yet."""
+    nobody = cases.c.collector.is_(None)
+    return and_(clients_seen_by(user, cases.c.client), or_(nobody, agents_seen_by(user, cases.c.collector)))
+
+
+def calls_seen_by(user: User) -> ColumnElement[bool]:
+    """Condition on `calls`: one's own, those of one's team, and those on the cases one may see."""
+    on_my_cases = calls.c.case_id.in_(select(cases.c.id).where(cases_seen_by(user)))
+    of_my_people = calls.c.agent == user.name if user.role == "collector" else agents_seen_by(user, calls.c.agent)
+    clients = clients_seen_by(user, calls.c.client)
+    return or_(calls.c.agent == user.name, and_(clients, or_(of_my_people, on_my_cases)))
+
+
+def journal_seen_by(user: User) -> ColumnElement[bool]:
+    """Condition on the journal for those who read it all: the user's clients, and for a supervisor the team's."""
+    if user.clients:
+        return and_(journal.c.client.in_(user.clients), _team_entries(user))
+    return _team_entries(user)
+
+
+def _team_entries(user: User) -> ColumnElement[bool]:
+    if _team_of(user) is None:
+        return true()
+    theirs = or_(agents_seen_by(user, journal.c.agent), agents_seen_by(user, journal.c.actor))
+    return or_(theirs, journal.c.case_id.in_(select(cases.c.id).where(cases_seen_by(user))))
+
+
+async def team_members(connection: AsyncConnection, user: User) -> frozenset[str] | None:
+    """The names of the user's team, None for a user whose role is not bound to one; for `entry_seen_by`."""
+    team = _team_of(user)
+    if team is None:
+        return None
+    return frozenset(await connection.scalars(select(users.c.name).where(users.c.team == team)))
+
+
+def entry_seen_by(user: User, team: Collection[str] | None, entry: Entry) -> bool:
+    """Whether a live event is this user's: a collector's own, a supervisor's team's, everyone else's by client.
+
+    That a PBX or a trunk went or came back concerns everybody.
+    """
+    if entry.kind in PLANT:
+        return True
+    if user.role == "collector":
+        return user.name in (entry.agent, entry.actor)
+    if user.clients and entry.client not in user.clients:
+        return False
+    return team is None or entry.agent is None or entry.agent in team
+
+
+def require_client(user: User, client: str) -> None:
+    """Refuse to write for a client that is not the user's. Raises Forbidden."""
+    if user.clients and client not in user.clients:
+        raise Forbidden(f"client {client} is not one of yours")

@@ -1,0 +1,1 @@
+"""The HTTP API and the pages: declare, authenticate, parse, call a service, reply."""

@@ -1,0 +1,170 @@
+"""Cases and parties: upsert, look up, read with what may be called now, change the state, flag a person."""
+
+from typing import Any, Literal
+
+from aiohttp import web
+from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, field_validator
+
+from config import clock
+from config.errors import Conflict, Forbidden, NotFound
+from crm_bridge import case_view, cases, parties
+from crm_bridge.case_documents import CaseBrief, CaseIn, CaseOut, CaseState
+from crm_bridge.cases import StateAction
+from crm_bridge.web import keys
+from crm_bridge.web.api import EVERYONE, PEOPLE, Api, Body, PageQuery, Reply
+from crm_bridge.web.paging import Listing, page
+from telephony.numbers import InvalidNumber, normalise
+
+api = Api("cases")
+
+
+class CaseQuery(PageQuery):
+    """Which cases."""
+
+    number: str | None = Field(None, max_length=64, description="every case with this number")
+    q: str | None = Field(None, max_length=128, description="part of an id, name or number; an account")
+    mine: bool = Field(False, description="only those whose collector I am")
+    state: CaseState | None = None
+    client: str | None = Field(None, max_length=128)
+
+
+class StateChange(Body):
+    """What happens to the case, and why."""
+
+    action: StateAction = Field(validation_alias=AliasChoices("action", "state"))
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+class FlagIn(Body):
+    """A flag on a person. `value` false clears it; a moment says when the person refused or asked to cease."""
+
+    flag: Literal["refused", "cease", "attorney", "deceased", "minor", "do_not_call"]
+    value: bool | AwareDatetime
+    reason: str = Field(min_length=1, max_length=2000)
+    number: str | None = Field(None, max_length=64, description="for do_not_call: this number only")
+
+    @field_validator("flag", mode="before")
+    @classmethod
+    def _as_the_field_is_called(cls, value: object) -> object:
+        return {"refused_at": "refused", "cease_at": "cease"}.get(value, value) if isinstance(value, str) else value
+
+
+class Done(BaseModel):
+    """The party that was flagged, with its flags."""
+
+    id: str
+    flags: dict[str, Any]
+
+
+async def _shown(request: web.Request, case_id: str, *, judged: bool = True) -> dict[str, Any]:
+    user = request[keys.USER]
+    decider = request.app.get(keys.DECIDER) if judged else None
+    async with request.app[keys.DATABASE].read() as connection:
+        case = await cases.find(connection, case_id, user)
+        return await case_view.view(connection, case, user=user, decider=decider, now=clock.now())
+
+
+def _region(request: web.Request) -> str:
+    return request.app[keys.SETTINGS].policy.region
+
+
+@api.operation(
+    "PUT",
+    "/v1/cases/{id}",
+    roles=("crm", "supervisor", "admin"),
+    body=CaseIn,
+    answers={200: CaseOut, 201: CaseOut},
+    problems=(Conflict, InvalidNumber),
+    summary="Create or update a case with its parties and numbers",
+)
+async def put_case(request: web.Request, body: CaseIn) -> Reply:
+    """Absent fields of a known case stay as they are. A refusal, a cease or a do-not-call is never cleared here.
+
+    A state that the CRM has said before does not undo what was decided at the desk since.
+    """
+    case_id = request.match_info["id"]
+    async with request.app[keys.DATABASE].write() as transaction:
+        is_new = await cases.upsert(
+            transaction, case_id, body, user=request[keys.USER], region=_region(request), now=clock.now()
+        )
+    return Reply(await _shown(request, case_id, judged=False), status=201 if is_new else 200)
+
+
+@api.operation(
+    "GET",
+    "/v1/cases/{id}",
+    roles=EVERYONE,
+    answers={200: CaseOut},
+    summary="A case, and which numbers may be called now",
+)
+async def get_case(request: web.Request) -> dict[str, Any]:
+    """Each number says whether it may be called now, else why not and until when, with the attempts used and left."""
+    return await _shown(request, request.match_info["id"])
+
+
+@api.operation(
+    "GET",
+    "/v1/cases",
+    roles=EVERYONE,
+    query=CaseQuery,
+    answers={200: Listing[CaseBrief]},
+    problems=(InvalidNumber,),
+    summary="Cases by number or words: every match",
+)
+async def list_cases(request: web.Request, query: CaseQuery) -> dict[str, Any]:
+    """Only cases of the user's clients and team."""
+    number = normalise(query.number, _region(request)) if query.number is not None else None
+    async with request.app[keys.DATABASE].read() as connection:
+        rows = await cases.search(
+            connection,
+            request[keys.USER],
+            number=number,
+            words=query.q,
+            mine=query.mine,
+            state=query.state,
+            client=query.client,
+            after=query.cursor or "",
+            limit=query.limit + 1,
+        )
+        shown, following = page(rows, query.limit, "id")
+        return {"items": await case_view.briefs(connection, shown), "next_cursor": following}
+
+
+@api.operation(
+    "POST",
+    "/v1/cases/{id}/state",
+    roles=("crm", "supervisor", "admin"),
+    body=StateChange,
+    answers={200: CaseOut},
+    problems=(Conflict,),
+    summary="Suspend, resume, settle, close or return a case",
+)
+async def change_state(request: web.Request, body: StateChange) -> dict[str, Any]:
+    """With a reason, which is journalled. From now on the calling policy goes by the new state, also for ringing calls."""
+    case_id = request.match_info["id"]
+    async with request.app[keys.DATABASE].write() as transaction:
+        await cases.change_state(
+            transaction, case_id, body.action, body.reason, user=request[keys.USER], now=clock.now()
+        )
+    return await _shown(request, case_id, judged=False)
+
+
+@api.operation(
+    "POST",
+    "/v1/parties/{id}/flags",
+    roles=PEOPLE,
+    body=FlagIn,
+    answers={200: Done},
+    problems=(NotFound, Forbidden, InvalidNumber),
+    summary="Flag a person: refused, cease, attorney, deceased, minor, do_not_call",
+)
+async def flag_party(request: web.Request, body: FlagIn) -> Done:
+    """Set by anyone who talks to the person, on every case of the person; cleared by a supervisor only."""
+    party_id, user = request.match_info["id"], request[keys.USER]
+    number = normalise(body.number, _region(request)) if body.number is not None else None
+    async with request.app[keys.DATABASE].write() as transaction:
+        await parties.set_flag(
+            transaction, party_id, body.flag, body.value, body.reason, number=number, user=user, now=clock.now()
+        )
+        party = await parties.find(transaction, party_id, user)
+    return Done(id=party_id, flags=party.flags)

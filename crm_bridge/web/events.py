@@ -1,0 +1,69 @@
+"""`GET /v1/events`: what happens, as server-sent events (WHATWG HTML, EventSource); each role sees only what is its own."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+from aiohttp_sse import sse_response
+
+from config.errors import Invalid
+from config.journal import Entry
+from crm_bridge import scope
+from crm_bridge.users import User
+from crm_bridge.web import keys
+from crm_bridge.web.api import EVERYONE, Api, Media
+from crm_bridge.web.dispatch import user_of
+
+api = Api("events")
+
+PING_SECONDS = 15
+
+
+def event_document(entry: Entry) -> dict[str, Any]:
+    """The `data` of one event."""
+    return {
+        "id": entry.id,
+        "at": entry.at.isoformat(),
+        "kind": entry.kind,
+        "actor": entry.actor,
+        "client": entry.client,
+        "agent": entry.agent,
+        "case_id": entry.case_id,
+        "call_id": entry.call_id,
+        "data": entry.data,
+    }
+
+
+def _last_seen(request: web.Request) -> int | None:
+    given = request.headers.get("Last-Event-ID") or request.query.get("last_event_id")
+    if not given:
+        return None
+    if not given.isdigit():
+        raise Invalid(
+            "Last-Event-ID must be the id of an event", [{"field": "Last-Event-ID", "message": "must be a number"}]
+        )
+    return int(given)
+
+
+@api.operation(
+    "GET",
+    "/v1/events",
+    roles=EVERYONE,
+    headers={"Last-Event-ID": "the last event seen; what was missed since comes first"},
+    answers={200: Media("text/event-stream")},
+    summary="What happens, as it happens",
+)
+async def events(request: web.Request) -> web.StreamResponse:
+    """An endless stream; it ends when the service stops or the reader is too slow, and then the reader comes back."""
+    user: User = user_of(request)
+    after = _last_seen(request)
+    async with request.app[keys.DATABASE].read() as connection:
+        team = await scope.team_members(connection, user)
+    async with sse_response(request) as stream:
+        stream.ping_interval = PING_SECONDS
+        async for entry in request.app[keys.LIVE].entries(after, lambda entry: scope.entry_seen_by(user, team, entry)):
+            if not stream.is_connected():
+                break
+            if entry is not None:
+                await stream.send(json.dumps(event_document(entry)), event=entry.kind, id=str(entry.id))
+    return stream

@@ -1,0 +1,67 @@
+"""Whether the service lives, whether it may be given calls, and the figures a monitor collects."""
+
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from sqlalchemy import func, select
+
+from crm_bridge.web import keys
+from crm_bridge.web.api import PUBLIC, Api, Media, Reply
+from recordings.tables import incidents, recordings
+from telephony.tables import calls
+
+api = Api("health")
+
+
+@api.operation("GET", "/healthz", roles=PUBLIC, answers={200: dict[str, str]}, summary="The process lives")
+async def healthz(request: web.Request) -> dict[str, str]:
+    """Says nothing about the PBX or the disk: see /readyz."""
+    return {"status": "ok"}
+
+
+@api.operation(
+    "GET",
+    "/readyz",
+    roles=PUBLIC,
+    answers={200: dict[str, Any], 503: dict[str, Any]},
+    summary="Calls can be placed, recorded and kept now",
+)
+async def readyz(request: web.Request) -> Reply:
+    """503 with what is missing, by component."""
+    problems = dict(request.app[keys.HEALTH].latest.problems)
+    for name, pbx in request.app[keys.PBXS].items():
+        if not pbx.ready:
+            status = pbx.link.status
+            problems[f"pbx:{name}"] = f"{status.state}: {status.reason}"
+    if not request.app[keys.PBXS]:
+        problems["pbx"] = "no [[pbx]] is configured"
+    return Reply({"ready": not problems, "problems": problems}, 503 if problems else 200)
+
+
+@api.operation(
+    "GET", "/metrics", roles=PUBLIC, answers={200: Media(CONTENT_TYPE_LATEST)}, summary="Figures for Prometheus"
+)
+async def metrics(request: web.Request) -> web.Response:
+    """Gauges read from the books at the moment of asking; no personal data."""
+    registry = CollectorRegistry()
+    link = Gauge("ringfence_pbx_up", "1 when calls can be placed on the PBX", ["pbx"], registry=registry)
+    for name, pbx in request.app[keys.PBXS].items():
+        link.labels(name).set(pbx.ready)
+    healthy = Gauge("ringfence_recorder_healthy", "1 when a call placed now would be recorded", registry=registry)
+    healthy.set(request.app[keys.HEALTH].latest.healthy)
+    counts = {
+        ("ringfence_calls_open", "Calls that have not ended"): select(func.count())
+        .select_from(calls)
+        .where(calls.c.ended_at.is_(None)),
+        ("ringfence_recordings_waiting", "Recordings not yet archived"): select(func.count())
+        .select_from(recordings)
+        .where(recordings.c.due_at.is_not(None)),
+        ("ringfence_incidents_open", "Incidents nobody has closed"): select(func.count())
+        .select_from(incidents)
+        .where(incidents.c.closed_at.is_(None)),
+    }
+    async with request.app[keys.DATABASE].read() as connection:
+        for (name, text), statement in counts.items():
+            Gauge(name, text, registry=registry).set(await connection.scalar(statement) or 0)
+    return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

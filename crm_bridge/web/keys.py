@@ -1,0 +1,33 @@
+"""Everything a handler may take from the application or the request; read only within `crm_bridge.web`."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from config.database import Database
+from config.settings import Settings
+from crm_bridge.credentials import Credential
+from crm_bridge.users import User
+
+if TYPE_CHECKING:
+    from crm_bridge.web.api import Operation
+    from crm_bridge.live import LiveStream
+    from recordings.health import RecorderHealth
+    from recordings.replay import Replay
+    from telephony.decisions import Decider
+    from telephony.dialer import Dialer
+    from telephony.pbx import Pbx
+
+DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
+SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
+DECIDER: "web.AppKey[Decider]" = web.AppKey("decider")
+DIALER: "web.AppKey[Dialer]" = web.AppKey("dialer")
+LIVE: "web.AppKey[LiveStream]" = web.AppKey("live")
+PBXS: "web.AppKey[Mapping[str, Pbx]]" = web.AppKey("pbxs")
+HEALTH: "web.AppKey[RecorderHealth]" = web.AppKey("health")
+REPLAY: "web.AppKey[Replay]" = web.AppKey("replay")
+OPERATIONS: "web.AppKey[tuple[Operation, ...]]" = web.AppKey("operations", tuple)
+
+USER: web.RequestKey[User] = web.RequestKey("user", User)
+CREDENTIAL: web.RequestKey[Credential] = web.RequestKey("credential", Credential)

@@ -1,0 +1,109 @@
+// Talking to /v1: JSON in and out, problems (RFC 9457) as one class, "no answer" as another.
+
+import { knows, reasonOf, t } from "./i18n.js";
+
+const PATIENCE = 10_000; // ms; the service answers a call within 5 s, with state `unknown` at worst
+let clockOffset = 0;
+
+/** The service said no: `code` is the last part of the problem's type, `members` the whole document. */
+export class Problem extends Error {
+  constructor(status, members) {
+    super(members.detail ?? members.title ?? String(status));
+    this.status = status;
+    this.members = members;
+    this.code = String(members.type ?? "").split("/").pop();
+  }
+}
+
+/** No answer came, so nobody knows whether the request was carried out. */
+export class NoAnswer extends Error {}
+
+/** The service's clock, to which call times belong, in ms. */
+export const serviceNow = () => Date.now() + clockOffset;
+
+/** One request. `body` goes as JSON; resolves to the answer's document, or null for 204. */
+export async function request(method, path, { body, headers = {} } = {}) {
+  let response, text;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+    text = await response.text();
+  } catch (error) {
+    throw new NoAnswer(error.message);
+  }
+  noteClock(response.headers.get("Date"));
+  if (response.ok) return text ? JSON.parse(text) : null;
+  const problem = new Problem(response.status, problemMembers(text));
+  if (response.status === 401 && path !== "/v1/session") document.dispatchEvent(new CustomEvent("session-ended"));
+  throw problem;
+}
+
+function noteClock(header) {
+  const offset = Date.parse(header ?? "") - Date.now();
+  // The header has whole seconds: only a real difference is worth a correction.
+  if (Number.isFinite(offset)) clockOffset = Math.abs(offset) > 2_000 ? offset : 0;
+}
+
+function problemMembers(text) {
+  try {
+    const members = JSON.parse(text);
+    return members && typeof members === "object" ? members : {};
+  } catch {
+    return {};
+  }
+}
+
+/** What went wrong, in one sentence of the reader's language where there is one. */
+export function explain(error) {
+  if (error instanceof NoAnswer) return t("problem.no_answer");
+  if (!(error instanceof Problem)) return t("problem.unexpected");
+  const reason = reasonOf(error.members);
+  if (reason) return reason;
+  const key = `problem.${error.code}`;
+  if (knows(key)) return t(key);
+  return error.members.detail ?? error.members.title ?? t("problem.unexpected");
+}
+
+const id = encodeURIComponent;
+const query = (values) =>
+  new URLSearchParams(Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== ""));
+
+export const session = {
+  get: () => request("GET", "/v1/session"),
+  open: (name, password) => request("POST", "/v1/session", { body: { name, password } }),
+  close: () => request("DELETE", "/v1/session"),
+  language: (language) => request("PUT", "/v1/session/language", { body: { language } }),
+};
+
+export const cases = {
+  list: (values) => request("GET", `/v1/cases?${query(values)}`),
+  get: (caseId) => request("GET", `/v1/cases/${id(caseId)}`),
+  notes: (caseId) => request("GET", `/v1/cases/${id(caseId)}/notes`),
+  addNote: (caseId, text) => request("POST", `/v1/cases/${id(caseId)}/notes`, { body: { text } }),
+  calls: (caseId) => request("GET", `/v1/calls?${query({ case_id: caseId, limit: 50 })}`),
+};
+
+export const calls = {
+  get: (callId) => request("GET", `/v1/calls/${id(callId)}`),
+  open: () => request("GET", "/v1/calls?open=true&mine=true"),
+  place: (body, key) => request("POST", "/v1/calls", { body, headers: { "Idempotency-Key": key } }),
+  hangup: (callId) => request("POST", `/v1/calls/${id(callId)}/hangup`, { body: {} }),
+  dispose: (callId, body) => request("PUT", `/v1/calls/${id(callId)}/disposition`, { body }),
+  audio: (callId) => `/v1/calls/${id(callId)}/audio?format=mp3`,
+};
+
+/** What is missing for calls to be placed and recorded, by component; empty when nothing is. */
+export async function health() {
+  try {
+    return (await request("GET", "/readyz")).problems;
+  } catch (error) {
+    if (error instanceof Problem && error.members.problems) return error.members.problems;
+    throw error;
+  }
+}
+
+export const actionCodes = () => request("GET", "/v1/action-codes");

@@ -1,0 +1,159 @@
+// My cases: search, the next page of them, up and down by the arrow keys. Following one fires `case-chosen`.
+
+import { cases, explain } from "./api.js";
+import { debtorOf } from "./case-summary.js";
+import { data, fill, h, reconcile } from "./dom.js";
+import { age, daysSince, exact } from "./format.js";
+import { icon } from "./icons.js";
+import { currentLanguage, onLanguage, t } from "./i18n.js";
+
+const PAUSE = 250; // ms of silence before a search goes out
+const PAGE = 50;
+
+export class CaseList extends HTMLElement {
+  mine = true;
+  #items = null;
+  #cursor = null;
+  #query = "";
+  #chosen = null;
+  #error = null;
+  #asked = 0;
+  #parts = {};
+
+  connectedCallback() {
+    const search = h("input", {
+      type: "search", autocomplete: "off", spellcheck: "false", "aria-keyshortcuts": "Alt+S", maxlength: 200,
+      on: { input: () => this.#searched(), keydown: (event) => event.key === "ArrowDown" && this.#move(event, 0) },
+    });
+    this.#parts = {
+      title: h("h2", { class: "pane-title" }),
+      search,
+      status: h("p", { class: "list-status muted", role: "status" }),
+      list: h("ul", { class: "cases", on: { keydown: (event) => this.#keyed(event) } }),
+      more: h("button", { type: "button", class: "button list-more", hidden: true, on: { click: () => this.#load(this.#cursor) } }),
+    };
+    const { title, status, list, more } = this.#parts;
+    this.append(h("div", { class: "list-head" }, title, h("div", { class: "search" }, icon("search"), search)), status, list, more);
+    onLanguage(() => this.#draw());
+    this.#draw();
+  }
+
+  /** Fetch the first page; `mine` says whether only the reader's own cases are wanted. */
+  async start(mine) {
+    this.mine = mine;
+    await this.#load(null);
+  }
+
+  /** Mark the case that is shown. */
+  choose(caseId) {
+    this.#chosen = caseId;
+    this.#draw();
+  }
+
+  /** Fetch again what is shown, after something changed. */
+  async refresh() {
+    if (this.#items && this.#items.length <= PAGE) await this.#load(null);
+  }
+
+  focusSearch() {
+    this.#parts.search.focus();
+    this.#parts.search.select();
+  }
+
+  #searched() {
+    clearTimeout(this.pause);
+    this.pause = setTimeout(() => {
+      this.#query = this.#parts.search.value.trim();
+      this.#load(null);
+    }, PAUSE);
+  }
+
+  async #load(cursor) {
+    const asked = ++this.#asked;
+    try {
+      const page = await cases.list({ mine: this.mine ? "true" : null, q: this.#query, cursor, limit: PAGE });
+      if (asked !== this.#asked) return; // a later search has gone out meanwhile
+      this.#items = cursor ? [...this.#items, ...page.items] : page.items;
+      this.#cursor = page.next_cursor;
+      this.#error = null;
+    } catch (error) {
+      if (asked !== this.#asked) return;
+      this.#error = error;
+    }
+    this.#draw();
+  }
+
+  #draw() {
+    const { title, search, status, list, more } = this.#parts;
+    title.textContent = t(this.mine ? "cases.title" : "cases.title_all");
+    search.placeholder = t("cases.search");
+    search.setAttribute("aria-label", t("cases.search"));
+    status.textContent = this.#statusText();
+    status.classList.toggle("is-error", Boolean(this.#error));
+    more.textContent = t("cases.more");
+    more.hidden = !this.#cursor;
+    const rows = (this.#items ?? []).map((item) => ({ ...item, chosen: item.id === this.#chosen, age: age(item.last_follow_up_at) }));
+    reconcile(list, rows, (item) => item.id, (item) => this.#row(item), currentLanguage());
+    list.hidden = rows.length === 0;
+  }
+
+  #statusText() {
+    if (this.#error) return explain(this.#error);
+    if (this.#items === null) return t("cases.loading");
+    if (this.#items.length === 0) return t(this.#query ? "cases.none_found" : "cases.none");
+    return "";
+  }
+
+  #row(item) {
+    const follow = (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.button > 0) return;
+      event.preventDefault();
+      this.dispatchEvent(new CustomEvent("case-chosen", { bubbles: true, detail: item.id }));
+    };
+    return h("li", {}, h(
+      "a",
+      {
+        class: "case-row", href: `/cases/${encodeURIComponent(item.id)}`, "data-focus": `case-${item.id}`,
+        "aria-current": item.chosen ? "page" : null, on: { click: follow },
+      },
+      h("span", { class: "case-name" }, data(item.debtor_name || debtorOf(item)?.name || item.id)),
+      item.complaint_open && h("span", { class: "tag", "data-tone": "bad" }, t("cases.complaint")),
+      !item.complaint_open && item.state !== "open" && h("span", { class: "tag", "data-state": item.state }, t(`state.${item.state}`)),
+      h("span", { class: "case-sub muted" }, data(item.client), h("span", { class: "number" }, data(item.id))),
+      item.last_follow_up_at !== undefined && followUp(item),
+    ));
+  }
+
+  #keyed(event) {
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    const links = this.#links();
+    const at = links.indexOf(document.activeElement);
+    if (event.key === "ArrowUp" && at <= 0) {
+      event.preventDefault();
+      this.#parts.search.focus();
+    } else this.#move(event, at + (event.key === "ArrowDown" ? 1 : -1));
+  }
+
+  #move(event, to) {
+    event.preventDefault();
+    this.#links()[to]?.focus();
+  }
+
+  #links() {
+    return [...this.#parts.list.querySelectorAll("a")];
+  }
+}
+
+function followUp({ last_follow_up_at: at, age: when }) {
+  return h("span", { class: "case-age small", "data-age": ageBand(at), title: at && exact(at) }, h("span", { class: "dot" }), t("cases.followed_up", { when }));
+}
+
+/** The longer a case lies, the warmer its colour (the words say how long). */
+function ageBand(lastFollowUp) {
+  if (!lastFollowUp) return "never";
+  const days = daysSince(lastFollowUp);
+  if (days <= 2) return "fresh";
+  return days <= 6 ? "waiting" : "old";
+}
+
+customElements.define("case-list", CaseList);

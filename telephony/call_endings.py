@@ -1,0 +1,57 @@
+"""Close a call whose legs are all gone: one judgement, whether its events were seen or its markers read afterwards."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from config.database import Transaction
+from telephony import call_records
+from telephony.call_states import EndReason, State
+from telephony.gate import Refusal
+from telephony.outcomes import NOT_PLACED, Ending, LegEnding, judge_agent_leg, judge_customer_leg
+
+GATE_SILENT = Refusal(
+    "gate/silent",
+    "The rules could not be checked in time, so the customer was not called.",
+    "未能及时完成规则检查,因此没有呼叫客户。",
+)
+
+
+async def finish(transaction: Transaction, call: Row[Any], legs: Sequence[Row[Any]], at: datetime) -> None:
+    """End `call` at `at` by what its legs tell; nothing happens to a call that has ended before."""
+    customers = [leg for leg in legs if leg.role == "customer"]
+    agent = next((leg for leg in legs if leg.role == "agent"), None)
+    decisive = next((leg for leg in customers if leg.answered_at), customers[-1] if customers else agent)
+    ending = _judge(call, agent, customers, decisive)
+    if ending.end_reason is EndReason.DENIED_AT_DIAL and call.denial is None:
+        await call_records.note(transaction, call.id, at, denial=GATE_SILENT.document())
+    await call_records.end(
+        transaction,
+        call.id,
+        at,
+        ending,
+        hangup_cause=decisive.hangup_cause if decisive is not None else None,
+        tech_cause=decisive.tech_cause if decisive is not None else None,
+    )
+
+
+def _judge(call: Row[Any], agent: Row[Any] | None, customers: Sequence[Row[Any]], decisive: Row[Any] | None) -> Ending:
+    if customers and decisive is not None:
+        return judge_customer_leg(
+            LegEnding(
+                answered=decisive.answered_at is not None,
+                alerted=decisive.alerted_at is not None,
+                cause=decisive.hangup_cause,
+                tech_cause=decisive.tech_cause,
+                canceled=decisive.dial_status == "CANCEL" or bool(call.hangup_by),
+            )
+        )
+    if call.denial:
+        return Ending(EndReason.DENIED_AT_DIAL, NOT_PLACED)
+    answered = agent is not None and agent.answered_at is not None
+    if (answered and not call.hangup_by) or call.state == State.CALLING_CUSTOMER:
+        # The collector answered and no customer leg was made: the gate was silent, late or not there.
+        return Ending(EndReason.DENIED_AT_DIAL, NOT_PLACED)
+    return judge_agent_leg(agent.hangup_cause if agent is not None else None, bool(call.hangup_by), answered)

@@ -1,0 +1,125 @@
+"""Decide whether a call may be made, and keep the decision: facts, pack versions and verdict, so anyone can re-run it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from config.database import Transaction
+from config.errors import NotFound
+from config.identifiers import new_id
+from config.journal import Entry
+from telephony.gathering import CaseFacts, Gathering, Subject
+from telephony.policy.engine import Verdict, evaluate
+from telephony.policy.facts import Facts, read_facts
+from telephony.tables import decisions
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict with everything it was made from."""
+
+    id: str
+    at: datetime
+    subject: Subject
+    known: CaseFacts
+    facts: Facts
+    document: dict[str, Any]
+    verdict: Verdict
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the call may be made."""
+        return self.verdict.verdict == "allow"
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """Turns a subject into a verdict on the facts of this moment."""
+
+    gathering: Gathering
+
+    async def decide(
+        self, connection: AsyncConnection, subject: Subject, now: datetime, *, without_call: str | None = None
+    ) -> Decision:
+        """Gather and judge; nothing is written."""
+        known, document = await self.gathering.document(connection, subject, now, without_call=without_call)
+        facts = read_facts(document)
+        return Decision(new_id(now), now, subject, known, facts, document, evaluate(facts))
+
+    async def assess(
+        self,
+        connection: AsyncConnection,
+        *,
+        case_id: str,
+        party_id: str,
+        number: str,
+        agent: str,
+        role: str,
+        now: datetime,
+        purpose: str = "collect",
+    ) -> Verdict:
+        """The verdict on a number as a page shows it beside the call button."""
+        subject = Subject(case_id, party_id, number, agent, role, purpose)
+        return (await self.decide(connection, subject, now)).verdict
+
+
+async def store(transaction: Transaction, decision: Decision, kind: str, call_id: str | None) -> None:
+    """Keep the decision for ever; a denial is journalled in its own right. `kind` is click, gate or check."""
+    result = decision.verdict.document()
+    await transaction.execute(
+        insert(decisions).values(
+            id=decision.id,
+            at=decision.at,
+            kind=kind,
+            call_id=call_id,
+            case_id=decision.subject.case_id,
+            agent=decision.subject.agent,
+            verdict=decision.verdict.verdict,
+            facts=decision.document,
+            result=result,
+        )
+    )
+    if not decision.allowed and kind != "check":
+        transaction.journal(
+            Entry(
+                at=decision.at,
+                kind="call.denied",
+                actor=decision.subject.agent,
+                client=decision.known.client,
+                agent=decision.subject.agent,
+                case_id=decision.subject.case_id,
+                call_id=call_id,
+                data={"decision_id": decision.id, "rule": result["rule"], "reason": result["reason"]},
+            )
+        )
+
+
+async def read(connection: AsyncConnection, decision_id: str) -> Row[Any]:
+    """A stored decision; raises NotFound."""
+    row = (await connection.execute(select(decisions).where(decisions.c.id == decision_id))).first()
+    if row is None:
+        raise NotFound(f"no decision {decision_id}")
+    return row
+
+
+def seconds_allowed(facts: Facts, longest: int) -> int:
+    """How many of the coming `longest` seconds the verdict stays an allowance: a ring must not outlast the window."""
+
+    def allowed_after(seconds: int) -> bool:
+        later = facts.model_copy(update={"at": facts.at + timedelta(seconds=seconds)})
+        return evaluate(later).verdict == "allow"
+
+    if allowed_after(longest):
+        return longest
+    allowed, denied = 0, longest
+    while denied - allowed > 1:
+        middle = (allowed + denied) // 2
+        if allowed_after(middle):
+            allowed = middle
+        else:
+            denied = middle
+    return allowed

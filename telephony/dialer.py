@@ -1,0 +1,194 @@
+"""Click to dial: verdict, reservation and call row in one short transaction, then exactly one Originate.
+
+The call's id is the ChannelId of the agent leg. What happens to an Originate that gets no answer is `unknown`: it is never
+sent again; the PBX's own records settle it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import insert
+from sqlalchemy.engine import Row
+
+from config import clock
+from config.database import Database, Transaction
+from config.errors import Fault
+from config.identifiers import new_id
+from telephony import call_records, trunks
+from telephony.ami import AnswerUnknown, PbxUnavailable
+from telephony.call_states import EndReason, State
+from telephony.decisions import Decider, Decision, store
+from telephony.dialplan import CLICK
+from telephony.gathering import Subject
+from telephony.outcomes import NOT_PLACED, Ending
+from telephony.pbx import Pbx
+from telephony.phones import AgentBusy, AgentUnavailable
+from telephony.tables import contacts
+
+log = structlog.get_logger(__name__)
+
+
+class NoTrunk(Fault):
+    """No enabled trunk carries this number."""
+
+    code = "no-trunk"
+    status = 503
+    title = "No line for this number"
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """The collector's own phone: a PJSIP endpoint of a PBX."""
+
+    pbx: str
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dialer:
+    """Places calls on the PBXs it was given."""
+
+    database: Database
+    decider: Decider
+    pbxs: Mapping[str, Pbx]
+    agent_ring_seconds: int
+
+    def phone_of(self, extension: str | None, pbx: str | None) -> Phone:
+        """The phone of a user; raises AgentUnavailable when none is set up."""
+        if not extension:
+            raise AgentUnavailable("no phone is set for your account; ask an administrator to add your extension")
+        name = pbx or next(iter(self.pbxs), "")
+        if name not in self.pbxs:
+            raise PbxUnavailable("no telephone system is configured for your account")
+        return Phone(name, extension)
+
+    def require_ready(self, phone: Phone) -> None:
+        """Refuse before anything is reserved or rings: the PBX must be there and the phone free."""
+        pbx = self.pbxs[phone.pbx]
+        pbx.require_up()
+        pbx.phones.require_free(phone.extension)
+
+    async def reserve(
+        self, transaction: Transaction, subject: Subject, phone: Phone, now: datetime
+    ) -> tuple[Decision, Row[Any] | None]:
+        """Judge and, if allowed, write call and reservation: one atomic step with person, number and agent locked.
+
+        Returns the stored decision and the call's row, None when denied. Raises AgentBusy, NoTrunk, NotFound.
+        """
+        await transaction.lock(
+            [
+                f"person:{subject.party_id}",
+                f"number:{subject.number}",
+                f"agent:{subject.agent}",
+                f"phone:{phone.pbx}/{phone.extension}",
+            ]
+        )
+        busy = await call_records.open_call_of(transaction.connection, subject.agent, phone.pbx, phone.extension)
+        if busy is not None:
+            raise AgentBusy("you are on another call; finish it first", call_id=busy.id)
+        decision = await self.decider.decide(transaction.connection, subject, now)
+        call_id = new_id(now) if decision.allowed else None
+        await store(transaction, decision, "click", call_id)
+        if call_id is None:
+            return decision, None
+        if not await trunks.routes_for(transaction.connection, phone.pbx, subject.number):
+            raise NoTrunk("no trunk is set up for this number; an administrator can add one")
+        await transaction.execute(insert(contacts).values(_reservation(call_id, decision, now)))
+        row = await call_records.create(transaction, _call_values(call_id, decision, phone, now), now)
+        return decision, row
+
+    async def check(self, subject: Subject, now: datetime) -> Decision:
+        """Judge as a click would, dial nothing, keep the decision."""
+        async with self.database.write() as transaction:
+            decision = await self.decider.decide(transaction.connection, subject, now)
+            await store(transaction, decision, "check", None)
+            return decision
+
+    async def originate(self, call: Row[Any]) -> Row[Any]:
+        """Ring the collector's phone for a call that was reserved; returns the row as the PBX's answer left it.
+
+        Raises PbxUnavailable when nothing was sent or the PBX refused: then the reservation is given back.
+        """
+        link = self.pbxs[call.pbx].link
+        try:
+            answer = await link.originate(
+                channel_id=call.id,
+                endpoint=f"PJSIP/{call.extension}",
+                context=CLICK,
+                extension="s",
+                variables={"__RINGFENCE_CALL": call.id},
+                caller_id=call.number,
+                timeout_s=self.agent_ring_seconds,
+            )
+        except AnswerUnknown as error:
+            log.warning("dialer.originate_unanswered", call_id=call.id, detail=error.detail)
+            return await self._update(call, State.UNKNOWN)
+        except PbxUnavailable:
+            await self._never_placed(call)
+            raise
+        if not answer.ok:
+            await self._never_placed(call)
+            raise PbxUnavailable(f"the telephone system refused the call: {answer.message}")
+        return await self._update(call, State.CALLING_AGENT)
+
+    async def _update(self, call: Row[Any], state: State) -> Row[Any]:
+        """Events may have moved the call further already; then the row is returned as they left it."""
+        async with self.database.write() as transaction:
+            moved = await call_records.move(transaction, call.id, state, clock.now())
+            row = moved or await call_records.find(transaction.connection, call.id)
+            return row if row is not None else call
+
+    async def _never_placed(self, call: Row[Any]) -> None:
+        async with self.database.write() as transaction:
+            await call_records.end(transaction, call.id, clock.now(), Ending(EndReason.FAILED, NOT_PLACED))
+
+    async def hangup(self, call: Row[Any], by: str) -> None:
+        """Hang up a call at any moment; one whose phone does not ring yet is stopped as soon as its channel appears."""
+        async with self.database.write() as transaction:
+            await call_records.note(transaction, call.id, clock.now(), hangup_by=by)
+        await self.pbxs[call.pbx].link.send("Hangup", {"Channel": call.uniqueid, "Cause": "16"})
+
+
+def _reservation(call_id: str, decision: Decision, now: datetime) -> dict[str, Any]:
+    known, subject = decision.known, decision.subject
+    return {
+        "id": call_id,
+        "at": now,
+        "party_id": subject.party_id,
+        "household": known.party.get("household"),
+        "number": subject.number,
+        "number_kind": known.number.get("kind"),
+        "debts": known.debts,
+        "account": known.account,
+        "case_id": subject.case_id,
+        "direction": "outbound",
+        "channel": "call",
+        "by": "us",
+        "outcome": "reserved",
+        "consented": False,
+    }
+
+
+def _call_values(call_id: str, decision: Decision, phone: Phone, now: datetime) -> dict[str, Any]:
+    subject = decision.subject
+    return {
+        "id": call_id,
+        "direction": "outbound",
+        "state": State.QUEUED,
+        "agent": subject.agent,
+        "role": subject.role,
+        "extension": phone.extension,
+        "client": decision.known.client,
+        "case_id": subject.case_id,
+        "party_id": subject.party_id,
+        "number": subject.number,
+        "purpose": subject.purpose,
+        "pbx": phone.pbx,
+        "uniqueid": call_id,
+        "decision_id": decision.id,
+        "created_at": now,
+        "violations": [],
+    }

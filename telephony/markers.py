@@ -1,0 +1,120 @@
+"""What the PBX wrote down for us in AstDB while nobody was listening, and may forget once we have it.
+
+Keys (docs/dialplan.md): `/ringfence/gate/<call>`, `/ringfence/leg/<call>/<role>/<uniqueid>`, `/ringfence/emergency/<uniqueid>`;
+values are `name=value` pairs parted by commas, moments as RFC 3339 UTC.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from telephony.ami import AmiLink
+from telephony.dialplan import FAMILY
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LegMarker:
+    """The end of one leg, by the hangup handler on it."""
+
+    call_id: str
+    role: str
+    uniqueid: str
+    ended_at: datetime
+    started_at: datetime | None
+    answered_at: datetime | None
+    cause: int | None
+    tech_cause: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyMarker:
+    """An emergency number was dialled; it passed without the gate."""
+
+    uniqueid: str
+    at: datetime
+    number: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Markers:
+    """All markers of one PBX."""
+
+    legs: tuple[LegMarker, ...] = ()
+    gates: frozenset[str] = frozenset()
+    emergencies: tuple[EmergencyMarker, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)  # AstDB key without the family -> call id, or "" for none
+
+    def legs_of(self, call_id: str) -> list[LegMarker]:
+        """The ended legs of a call, in the order of their ends."""
+        return sorted((leg for leg in self.legs if leg.call_id == call_id), key=lambda leg: leg.ended_at)
+
+    def passed_the_gate(self, call_id: str) -> bool:
+        """Whether the dialplan got as far as Dial() for this call."""
+        return call_id in self.gates
+
+    async def delete(self, link: AmiLink, keep: Iterable[str] = ()) -> None:
+        """Have the PBX forget them, but for those of the calls to `keep`: they are still going on."""
+        kept = set(keep)
+        for key, call_id in self.keys.items():
+            if call_id not in kept:
+                await link.send("DBDel", {"Family": FAMILY, "Key": key})
+
+
+async def read_markers(link: AmiLink) -> Markers:
+    """Read every marker; one that cannot be read is left where it is and logged."""
+    answer = await link.send("DBGetTree", {"Family": FAMILY})
+    legs: list[LegMarker] = []
+    gates: set[str] = set()
+    emergencies: list[EmergencyMarker] = []
+    keys: dict[str, str] = {}
+    for event in answer.events:
+        parts = event.get("Key", "").strip("/").split("/")[1:]
+        try:
+            match parts:
+                case ["gate", call_id]:
+                    gates.add(call_id)
+                    keys["/".join(parts)] = call_id
+                case ["leg", call_id, role, uniqueid]:
+                    legs.append(_leg(call_id, role, uniqueid, _pairs(event.get("Val", ""))))
+                    keys["/".join(parts)] = call_id
+                case ["emergency", uniqueid]:
+                    emergencies.append(_emergency(uniqueid, _pairs(event.get("Val", ""))))
+                    keys["/".join(parts)] = ""
+        except (KeyError, ValueError) as error:
+            log.error("markers.unreadable", key="/".join(parts), error=str(error))
+    return Markers(tuple(legs), frozenset(gates), tuple(emergencies), keys)
+
+
+def _pairs(value: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in value.split(",") if "=" in pair)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+def _leg(call_id: str, role: str, uniqueid: str, values: Mapping[str, str]) -> LegMarker:
+    return LegMarker(
+        call_id=call_id,
+        role=role,
+        uniqueid=uniqueid,
+        ended_at=datetime.fromisoformat(values["ended"]).astimezone(UTC),
+        started_at=_moment(values.get("started")),
+        answered_at=_moment(values.get("answered")),
+        cause=int(values["cause"]) if values.get("cause", "").isdigit() else None,
+        tech_cause=values.get("tech") or None,
+    )
+
+
+def _emergency(uniqueid: str, values: Mapping[str, str]) -> EmergencyMarker:
+    return EmergencyMarker(
+        uniqueid=uniqueid,
+        at=datetime.fromisoformat(values["at"]).astimezone(UTC),
+        number=values.get("number", ""),
+        endpoint=values.get("from", ""),
+    )

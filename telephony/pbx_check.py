@@ -1,0 +1,273 @@
+"""What is missing or wrong on a PBX, each with the one sentence that mends it. Looks and tries, changes nothing."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from config import clock
+from telephony.ami import AmiLink
+from telephony.dialplan import DESK, FAMILY, FILE, PROBE, DialplanSettings, sections
+from telephony.pbx_needs import ACTIONS, EVENT_CLASSES, MODULES, MODULES_FOR_URLS
+from telephony.pbx_probe import ask, new_token
+from telephony.pbx_state import EXTENSIONS, is_included, phone_contexts, running_dialplan, unlike, written_sections
+
+OLDEST_MAJOR = 20
+CLOCK_SECONDS = 2.0
+"""A clock further off than this moves calling hours and the order of what happened."""
+
+
+class Severity(StrEnum):
+    """error: calls fail or go unrecorded; warning: something is lost or bypassed; info: worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: `where` on the PBX, what, and how to mend it."""
+
+    code: str
+    severity: Severity
+    where: str
+    message: str
+    mend: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What to hold the PBX against."""
+
+    link: AmiLink
+    dialplan: DialplanSettings
+    spool_local: Path
+    trunks: Sequence[str] = ()
+
+
+async def check(
+    link: AmiLink, settings: DialplanSettings, *, spool_local: Path, trunks: Sequence[str] = ()
+) -> list[Finding]:
+    """All that is wrong, worst first. `spool_local` is the spool as we see it, `trunks` the endpoints calls leave by.
+
+    Raises PbxUnavailable if the PBX is not there or refuses the login, AnswerUnknown if it stops answering.
+    """
+    await link.connected()
+    subject = Checked(link=link, dialplan=settings, spool_local=spool_local, trunks=trunks)
+    denied = [finding async for finding in _account(subject)]
+    found = list(denied)
+    if not any(finding.severity is Severity.ERROR for finding in denied):
+        for look in _LOOKS:
+            found += [finding async for finding in look(subject)]
+    order = list(Severity)
+    return sorted(found, key=lambda finding: order.index(finding.severity))
+
+
+async def _account(on: Checked) -> AsyncIterator[Finding]:
+    allowed = {name.lower() for name in (await on.link.send("ListCommands")).fields}
+    lacking: dict[str, list[str]] = {}
+    for action, needed in ACTIONS.items():
+        if action.lower() not in allowed:
+            lacking.setdefault(needed, []).append(action)
+    user = on.link.account.username
+    for needed, actions in lacking.items():
+        yield Finding(
+            "ami-class-missing",
+            Severity.ERROR,
+            f"manager.conf [{user}]",
+            f"The AMI user may not send {', '.join(actions)}.",
+            f"Add {needed} to write = (and read =) of [{user}] in manager.conf, then run `manager reload` on the PBX.",
+        )
+    told = "\n".join((await on.link.command(f"manager show user {user}")).output)
+    if readable := re.search(r"read perm:\s*(\S+)", told):
+        classes = readable[1].split(",")
+        missing = [name for name in EVENT_CLASSES if name not in classes and "all" not in classes]
+        if missing:
+            yield Finding(
+                "ami-events-missing",
+                Severity.ERROR,
+                f"manager.conf [{user}]",
+                f"The AMI user does not hear events of: {', '.join(missing)}.",
+                f"Add {','.join(missing)} to read = of [{user}] in manager.conf, then run `manager reload` on the PBX.",
+            )
+
+
+async def _version(on: Checked) -> AsyncIterator[Finding]:
+    version = (await on.link.send("CoreSettings")).fields.get("AsteriskVersion", "")
+    major = re.match(r"(?:certified/)?(\d+)", version)
+    if major is None or int(major[1]) < OLDEST_MAJOR:
+        yield Finding(
+            "version-old",
+            Severity.ERROR,
+            "Asterisk",
+            f"This is Asterisk {version or '(unknown)'}; recording one leg in stereo needs {OLDEST_MAJOR} or later.",
+            f"Upgrade Asterisk to {OLDEST_MAJOR} or later; 22 is what this is tested with.",
+        )
+
+
+async def _modules(on: Checked) -> AsyncIterator[Finding]:
+    for module, purpose in MODULES.items():
+        if not (await on.link.send("ModuleCheck", {"Module": module})).ok:
+            yield Finding(
+                "module-missing",
+                Severity.ERROR,
+                f"modules.conf, {module}",
+                f"{module} is not loaded; it is needed for {purpose}.",
+                f"Put `load = {module}` into modules.conf (and take out a noload), then restart Asterisk.",
+            )
+    missing = [module for module in MODULES_FOR_URLS if not (await on.link.send("ModuleCheck", {"Module": module})).ok]
+    if missing:
+        yield Finding(
+            "module-missing",
+            Severity.WARNING,
+            f"modules.conf, {', '.join(missing)}",
+            "Announcements and prompts given as http URLs cannot be played.",
+            f"Load {', '.join(missing)} in modules.conf, or use only sound files that lie on the PBX.",
+        )
+
+
+async def _dialplan(on: Checked) -> AsyncIterator[Finding]:
+    apply = f"Run `ringfence pbx apply {on.link.account.name}`."
+    wanted = sections(on.dialplan)
+    written = await written_sections(on.link)
+    if written is None:
+        yield Finding("file-missing", Severity.ERROR, FILE, "Our dialplan is not on the PBX.", apply)
+    elif written != list(wanted):
+        message = "Our dialplan was edited by hand, or is of another version or other settings."
+        yield Finding("file-altered", Severity.ERROR, FILE, message, apply)
+    if not await is_included(on.link):
+        message = f"It does not include {FILE}, so our contexts are gone after the next reload."
+        yield Finding("include-missing", Severity.ERROR, EXTENSIONS, message, apply)
+    running = await running_dialplan(on.link)
+    for name in unlike(running, wanted):
+        missing = name not in running
+        yield Finding(
+            "context-missing" if missing else "context-altered",
+            Severity.ERROR,
+            f"dialplan, {name}",
+            f"The context {name} is not loaded." if missing else f"The context {name} is not what it should be.",
+            apply,
+        )
+
+
+async def _gate(on: Checked) -> AsyncIterator[Finding]:
+    if PROBE not in await running_dialplan(on.link):
+        return
+    word = await ask(on.link, "gate", new_token())
+    if word == "probe":
+        return
+    heard = {"late": "it took the call and said nothing for 2 s", "": "nothing listens there, or it hung up at once"}
+    yield Finding(
+        "gate-unreachable",
+        Severity.ERROR,
+        f"FastAGI {on.dialplan.gate}",
+        f"The PBX does not reach the gate: {heard.get(word or '', f'the answer was {word!r}')}. No customer can be called.",
+        "Start `ringfence serve`, and let [gate] advertise be the address under which the PBX reaches it.",
+    )
+
+
+async def _spool(on: Checked) -> AsyncIterator[Finding]:
+    if PROBE not in await running_dialplan(on.link):
+        return
+    token = new_token()
+    written = await ask(on.link, "spool", token)
+    if not (written or "").isdigit() or written == "0":
+        yield Finding(
+            "spool-unwritable",
+            Severity.ERROR,
+            on.dialplan.spool,
+            "Asterisk cannot record into the spool.",
+            "Create the folder on the PBX, with free space, owned by the user that Asterisk runs as.",
+        )
+        return
+    probe = on.spool_local / f"probe-{token}.raw"
+    try:
+        seen = await asyncio.to_thread(lambda: probe.stat().st_size)
+        await asyncio.to_thread(probe.unlink)
+    except OSError as error:
+        yield Finding(
+            "spool-invisible",
+            Severity.ERROR,
+            str(on.spool_local),
+            f"What Asterisk records in {on.dialplan.spool} cannot be read and cleared here: {error.strerror}.",
+            "Let spool_local name the same folder (a mount, or the same machine), readable and writable by this service.",
+        )
+        return
+    if seen != int(written or 0):
+        message = f"Asterisk wrote {written} bytes, here are {seen}: the two folders are not one, or the mount lags."
+        mend = "Let spool_local name the very folder that spool_pbx names on the PBX."
+        yield Finding("spool-differs", Severity.ERROR, str(on.spool_local), message, mend)
+
+
+async def _phones(on: Checked) -> AsyncIterator[Finding]:
+    for phone, context in (await phone_contexts(on.link)).items():
+        if context != DESK and phone not in on.trunks:
+            yield Finding(
+                "phone-context",
+                Severity.WARNING,
+                f"PJSIP endpoint {phone}",
+                f"What this phone dials itself goes to the context {context}, past the gate.",
+                f"Run `ringfence pbx apply {on.link.account.name} --phones {phone}`, or leave it if it may not dial out.",
+            )
+
+
+async def _trunks(on: Checked) -> AsyncIterator[Finding]:
+    listed = await on.link.send("PJSIPShowEndpoints")
+    states = {event.get("ObjectName", ""): event.get("DeviceState", "") for event in listed.events}
+    for trunk in on.trunks:
+        if trunk not in states:
+            message = "There is no such PJSIP endpoint, so no call can leave by this trunk."
+            mend = "Set the endpoint up in pjsip.conf, or change the trunk's endpoint in the admin pages."
+            yield Finding("trunk-missing", Severity.ERROR, f"PJSIP endpoint {trunk}", message, mend)
+        elif states[trunk] in ("Unavailable", "Invalid"):
+            message = f"The carrier does not answer ({states[trunk]})."
+            mend = (
+                "Look at `pjsip show endpoint` on the PBX: contact address, registration, firewall, the carrier itself."
+            )
+            yield Finding("trunk-unreachable", Severity.ERROR, f"PJSIP endpoint {trunk}", message, mend)
+
+
+async def _emergency(on: Checked) -> AsyncIterator[Finding]:
+    answer = await on.link.send("DBGet", {"Family": FAMILY, "Key": "emergency-trunks"})
+    told = answer.events[0].get("Val", "") if answer.ok and answer.events else ""
+    if not told and not on.dialplan.emergency_trunks:
+        yield Finding(
+            "emergency-trunks-missing",
+            Severity.WARNING,
+            f"AstDB {FAMILY}/emergency-trunks",
+            "No trunk is named for emergency numbers, so phones in our context cannot reach them.",
+            "Set up at least one trunk; the service tells the PBX as soon as it runs.",
+        )
+
+
+async def _clock(on: Checked) -> AsyncIterator[Finding]:
+    before = clock.now().timestamp()
+    stamp = (await on.link.send("Ping")).fields.get("Timestamp", "")
+    after = clock.now().timestamp()
+    if not re.fullmatch(r"\d+(\.\d+)?", stamp):
+        return
+    off = max(before - float(stamp), float(stamp) - after, 0.0)
+    if off > CLOCK_SECONDS:
+        yield Finding(
+            "clock-difference",
+            Severity.ERROR,
+            "clock",
+            f"The PBX's clock and ours are {off:.1f} s apart.",
+            "Run NTP (chrony or systemd-timesyncd) on both machines.",
+        )
+
+
+_LOOKS: tuple[Callable[[Checked], AsyncIterator[Finding]], ...] = (
+    _version,
+    _modules,
+    _dialplan,
+    _gate,
+    _spool,
+    _phones,
+    _trunks,
+    _emergency,
+    _clock,
+)

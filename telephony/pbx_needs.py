@@ -1,0 +1,57 @@
+"""What the service and its dialplan need of a PBX: manager classes and modules."""
+
+from collections.abc import Mapping
+
+ACTIONS: Mapping[str, str] = {
+    "Originate": "originate",
+    "UpdateConfig": "config",
+    "CreateConfig": "config",
+    "GetConfig": "config",
+    "DialplanExtensionAdd": "system",
+    "DialplanExtensionRemove": "system",
+    "DBGet": "system",
+    "DBGetTree": "system",
+    "DBPut": "system",
+    "DBDel": "system",
+    "ModuleCheck": "system",
+    "PJSIPShowEndpoints": "system",
+    "Reload": "config",
+    "ShowDialPlan": "config",
+    "CoreSettings": "system",
+    "CoreShowChannels": "system",
+    "Hangup": "call",
+    "Getvar": "call",
+    "Setvar": "call",
+    "Redirect": "call",
+    "BlindTransfer": "call",
+    "Bridge": "call",
+    "PlayDTMF": "call",
+    "MuteAudio": "system",
+}
+"""Every AMI action the service sends, and the write class that allows it."""
+EVENT_CLASSES = ("system", "call")
+"""The read classes whose events the service lives on."""
+
+MODULES: Mapping[str, str] = {
+    "pbx_config.so": "the dialplan",
+    "chan_pjsip.so": "phones and trunks",
+    "func_pjsip_endpoint.so": "phones' contexts",
+    "app_dial.so": "dialling",
+    "app_stack.so": "Gosub and hang-up handlers",
+    "res_agi.so": "the gate",
+    "app_mixmonitor.so": "recording",
+    "format_sln.so": "recording",
+    "app_playback.so": "prompts",
+    "app_playtones.so": "tones",
+    "func_db.so": "what the PBX writes down",
+    "func_env.so": "probing the spool",
+    "func_strings.so": "filtering what goes into Dial",
+    "func_logic.so": "the dialplan",
+    "func_cut.so": "the dialplan",
+    "func_callerid.so": "caller IDs",
+    "func_channel.so": "hang-up handlers",
+    "func_hangupcause.so": "hang-up causes",
+    "func_timeout.so": "the gate's time limit",
+    "func_devstate.so": "internal calls of phones in our context",
+}
+MODULES_FOR_URLS = ("res_curl.so", "func_curl.so", "res_http_media_cache.so")

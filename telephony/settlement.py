@@ -1,0 +1,162 @@
+"""After silence, put the books right: each open call is alive, ended while we were away, never placed, or lost.
+
+The truth is what the PBX itself knows: its living channels, and what the dialplan's hang-up handlers wrote to AstDB
+(docs/dialplan.md). Nothing is dialled again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.engine import Row
+
+from config.database import Database, Transaction
+from config.journal import Entry
+from telephony import call_records
+from telephony.ami import AmiLink
+from telephony.call_endings import finish
+from telephony.call_states import EndReason, State
+from telephony.call_tracker import CallTracker, add_leg
+from telephony.markers import EmergencyMarker, LegMarker, Markers, read_markers
+from telephony.outcomes import NOT_PLACED, Ending
+from telephony.tables import legs
+
+log = structlog.get_logger(__name__)
+
+PATIENCE = timedelta(seconds=10)
+"""A call this young may have its Originate on the way still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the PBX knows at one moment: living channels by Uniqueid, and its markers."""
+
+    channels: Mapping[str, Mapping[str, str]]
+    markers: Markers
+
+    def alive(self, call: Row[Any]) -> list[Mapping[str, str]]:
+        """The living channels of a call; Linkedid ties the dialled legs to the agent's."""
+        return [
+            channel
+            for channel in self.channels.values()
+            if call.uniqueid in (channel.get("Uniqueid"), channel.get("Linkedid"))
+        ]
+
+
+async def take_snapshot(link: AmiLink) -> Snapshot:
+    """Read channels, then markers: a leg that ends in between is found among the markers."""
+    channels = await link.send("CoreShowChannels")
+    markers = await read_markers(link)
+    return Snapshot({event.get("Uniqueid", ""): event for event in channels.events}, markers)
+
+
+async def settle(database: Database, tracker: CallTracker, link: AmiLink, now: datetime) -> None:
+    """Settle every open call of the PBX, take up those still alive, and let the PBX forget what is written down now."""
+    snapshot = await take_snapshot(link)
+    async with database.write() as transaction:
+        open_calls = await call_records.open_calls(transaction.connection, tracker.pbx)
+        for call in open_calls:
+            await _settle_call(transaction, tracker, snapshot, call, now)
+        for marker in snapshot.markers.emergencies:
+            _journal_emergency(transaction, tracker.pbx, marker)
+    living = {call.id for call in open_calls if snapshot.alive(call)}
+    await snapshot.markers.delete(link, keep=living)
+
+
+async def _settle_call(
+    transaction: Transaction, tracker: CallTracker, snapshot: Snapshot, call: Row[Any], now: datetime
+) -> None:
+    living = snapshot.alive(call)
+    ended = snapshot.markers.legs_of(call.id)
+    for marker in ended:
+        await _write_leg(transaction, tracker.pbx, call.id, marker)
+    for channel in living:
+        role = "agent" if channel["Uniqueid"] == call.uniqueid else "customer"
+        await add_leg(transaction, tracker.pbx, channel["Uniqueid"], call.id, role, channel["Channel"], now)
+        tracker.follow(channel["Uniqueid"], call.id)
+    known = await call_records.legs_of(transaction.connection, call.id)
+    if living:
+        await _take_up(transaction, call, known, living, now)
+    elif not ended and now - call.created_at < PATIENCE and call.state in (State.QUEUED, State.UNKNOWN):
+        return
+    else:
+        await _close(transaction, snapshot, call, known, ended, now)
+
+
+async def _write_leg(transaction: Transaction, pbx: str, call_id: str, marker: LegMarker) -> None:
+    """What the hang-up handler wrote is better than what we last saw."""
+    await add_leg(transaction, pbx, marker.uniqueid, call_id, marker.role, "", marker.started_at or marker.ended_at)
+    values: dict[str, Any] = {
+        "ended_at": marker.ended_at,
+        "hangup_cause": marker.cause,
+        "tech_cause": marker.tech_cause,
+    }
+    if marker.answered_at is not None:
+        values["answered_at"] = marker.answered_at
+    mine = (legs.c.pbx == pbx) & (legs.c.uniqueid == marker.uniqueid) & legs.c.ended_at.is_(None)
+    await transaction.execute(update(legs).where(mine).values(**values))
+
+
+async def _take_up(
+    transaction: Transaction,
+    call: Row[Any],
+    known: Sequence[Row[Any]],
+    living: Sequence[Mapping[str, str]],
+    now: datetime,
+) -> None:
+    """A living call goes on from where the PBX has it."""
+    up = {channel["Uniqueid"] for channel in living if channel.get("ChannelStateDesc") == "Up"}
+    customers = [leg for leg in known if leg.role == "customer"]
+    for leg in known:
+        if leg.uniqueid in up and leg.answered_at is None:
+            mine = (legs.c.pbx == leg.pbx) & (legs.c.uniqueid == leg.uniqueid)
+            await transaction.execute(update(legs).where(mine).values(answered_at=now))
+    if any(leg.uniqueid in up for leg in customers):
+        await call_records.move(transaction, call.id, State.CONNECTED, now)
+    elif customers:
+        await call_records.move(transaction, call.id, State.CALLING_CUSTOMER, now)
+    else:
+        await call_records.move(transaction, call.id, State.CALLING_AGENT, now)
+
+
+async def _close(
+    transaction: Transaction,
+    snapshot: Snapshot,
+    call: Row[Any],
+    known: Sequence[Row[Any]],
+    ended: Sequence[LegMarker],
+    now: datetime,
+) -> None:
+    if ended and all(leg.ended_at is not None for leg in known):
+        connected = [marker.answered_at for marker in ended if marker.role == "customer" and marker.answered_at]
+        if connected and call.connected_at is None:
+            await call_records.move(transaction, call.id, State.CONNECTED, connected[0])
+        await finish(transaction, call, known, max(marker.ended_at for marker in ended))
+        return
+    placed = call.calling_customer_at is not None or snapshot.markers.passed_the_gate(call.id)
+    if placed:
+        # The PBX went away with the call: whether the customer's phone rang is not known, so it counts.
+        answered = any(leg.role == "customer" and leg.answered_at for leg in known)
+        ending = Ending(EndReason.LOST, "conversation" if answered else "unknown")
+    else:
+        ending = Ending(EndReason.LOST if known else EndReason.FAILED, NOT_PLACED)
+    for leg in known:
+        if leg.ended_at is None:
+            mine = (legs.c.pbx == leg.pbx) & (legs.c.uniqueid == leg.uniqueid)
+            await transaction.execute(update(legs).where(mine).values(ended_at=now))
+    log.warning("settlement.closed", call_id=call.id, end_reason=ending.end_reason, outcome=ending.outcome)
+    await call_records.end(transaction, call.id, now, ending)
+
+
+def _journal_emergency(transaction: Transaction, pbx: str, marker: EmergencyMarker) -> None:
+    transaction.journal(
+        Entry(
+            at=marker.at,
+            kind="call.emergency",
+            actor=marker.endpoint or "unknown",
+            data={"pbx": pbx, "number": marker.number, "uniqueid": marker.uniqueid},
+        )
+    )

@@ -1,0 +1,5 @@
+"""Fixtures of the desk's tests."""
+
+from tests.support.api import service
+
+__all__ = ["service"]

@@ -1,0 +1,104 @@
+"""A TCP proxy in front of a manager port: delays, splits, freezes, repeats, cuts. What the network does, on demand."""
+
+import asyncio
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Self
+
+
+class AmiProxy:
+    """`async with AmiProxy(host, port) as proxy`, then connect to `proxy.port`. Settings hold from the next bytes on.
+
+    `delay` in seconds; `chunk` bytes a write (0: as they come); `repeat` writes each read from the PBX that many times.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.port = 0
+        self.delay = 0.0
+        self.chunk = 0
+        self.repeat = 1
+        self.passed = {"to_pbx": 0, "from_pbx": 0}
+        self._target = (host, port)
+        self._open = {"to_pbx": asyncio.Event(), "from_pbx": asyncio.Event()}
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._pumps: set[asyncio.Task[None]] = set()
+        self.thaw()
+
+    async def __aenter__(self) -> Self:
+        await self.listen()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.refuse()
+        for pump in list(self._pumps):
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    async def listen(self) -> None:
+        """Accept connections, again after `refuse` and at the same port."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def refuse(self) -> None:
+        """Accept nothing any more and cut what there is."""
+        self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Break every connection on both sides; new ones are welcome."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    def freeze(self, *, to_pbx: bool = True, from_pbx: bool = True) -> None:
+        """Pass nothing on, and keep the connections open: a half-open link. Either direction, or both."""
+        for direction, frozen in (("to_pbx", to_pbx), ("from_pbx", from_pbx)):
+            if frozen:
+                self._open[direction].clear()
+
+    def thaw(self) -> None:
+        """Pass on what was held back, and all that follows."""
+        for gate in self._open.values():
+            gate.set()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._start(self._join(reader, writer))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        pump = asyncio.create_task(work)
+        self._pumps.add(pump)
+        pump.add_done_callback(self._pumps.discard)
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            pbx_reader, pbx_writer = await asyncio.open_connection(*self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers |= {writer, pbx_writer}
+        self._start(self._pump("to_pbx", reader, pbx_writer))
+        self._start(self._pump("from_pbx", pbx_reader, writer))
+
+    async def _pump(self, direction: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                await asyncio.sleep(self.delay)
+                await self._open[direction].wait()
+                for _ in range(self.repeat if direction == "from_pbx" else 1):
+                    await self._write(direction, writer, data)
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    async def _write(self, direction: str, writer: asyncio.StreamWriter, data: bytes) -> None:
+        step = self.chunk or len(data)
+        for start in range(0, len(data), step):
+            piece = data[start : start + step]
+            writer.write(piece)
+            await writer.drain()
+            self.passed[direction] += len(piece)
+            if self.chunk:
+                await asyncio.sleep(0)

@@ -1,0 +1,92 @@
+"""The `service` fixture: the HTTP API over a real socket on a real database, and users to ask it as."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient, TestServer
+from pydantic import SecretStr
+from sqlalchemy import select
+from sqlalchemy.engine import Row
+
+from config import clock
+from config.database import Database
+from config.journal import journal
+from config.settings import Pbx, Policy, Settings
+from crm_bridge import credentials, users
+from crm_bridge.case_facts import case_facts
+from crm_bridge.users import NewUser
+from crm_bridge.web import dispatch, keys, middleware
+from crm_bridge.web.resources import DESK
+from telephony.decisions import Decider
+from telephony.gathering import Gathering
+
+PASSWORD = "correct horse battery"
+
+
+class Service:
+    """What a test asks: `await service.get("/v1/cases", user="li")`; `user` must have been made with `add`."""
+
+    def __init__(self, database: Database, client: TestClient[web.Request, web.Application]) -> None:
+        self.database = database
+        self.client = client
+        self.tokens: dict[str, str] = {}
+
+    async def add(self, name: str, role: str, **fields: Any) -> str:
+        """A user with a token; returns the name."""
+        new, now = NewUser.model_validate({"name": name, "role": role, **fields}), clock.now()
+        async with self.database.write() as transaction:
+            await users.add_user(transaction, new, actor="tests", now=now)
+            _, self.tokens[name] = await credentials.create_token(
+                transaction, name, label="tests", expires_at=None, actor="tests", now=now
+            )
+        return name
+
+    async def ask(self, method: str, path: str, user: str | None = None, **options: Any) -> ClientResponse:
+        """Send a request, as `user` if one is named."""
+        headers = dict(options.pop("headers", {}))
+        if user is not None:
+            headers["Authorization"] = f"Bearer {self.tokens[user]}"
+        return await self.client.request(method, path, headers=headers, **options)
+
+    async def journal(self, *kinds: str) -> list[Row[Any]]:
+        """The journal's entries of these kinds, oldest first."""
+        wanted = select(journal).where(journal.c.kind.in_(kinds)).order_by(journal.c.id)
+        async with self.database.read() as connection:
+            return list((await connection.execute(wanted)).all())
+
+    async def get(self, path: str, user: str, status: int = 200) -> Any:
+        """GET; the JSON of an answer that must have `status`."""
+        return await self._json("GET", path, user, status)
+
+    async def post(self, path: str, user: str, body: Any, status: int = 201) -> Any:
+        """POST; the JSON of an answer that must have `status`."""
+        return await self._json("POST", path, user, status, json=body)
+
+    async def put(self, path: str, user: str, body: Any, status: int = 200) -> Any:
+        """PUT; the JSON of an answer that must have `status`."""
+        return await self._json("PUT", path, user, status, json=body)
+
+    async def patch(self, path: str, user: str, body: Any, status: int = 200) -> Any:
+        """PATCH; the JSON of an answer that must have `status`."""
+        return await self._json("PATCH", path, user, status, json=body)
+
+    async def _json(self, method: str, path: str, user: str, status: int, **options: Any) -> Any:
+        response = await self.ask(method, path, user, **options)
+        text = await response.text()
+        assert response.status == status, text
+        return await response.json(content_type=None) if text else None
+
+
+@pytest.fixture
+async def service(database: Database) -> AsyncIterator[Service]:
+    """The API on either database."""
+    app = web.Application()
+    pbx = Pbx(name="main", username="ringfence", secret=SecretStr("secret"))
+    app[keys.DATABASE], app[keys.SETTINGS] = database, Settings(pbx=[pbx])
+    app[keys.DECIDER] = Decider(Gathering(case_facts, Policy(), recorder_healthy=lambda: True))
+    middleware.install(app)
+    dispatch.register(app, DESK)
+    async with TestClient(TestServer(app)) as client:
+        yield Service(database, client)

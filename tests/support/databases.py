@@ -1,0 +1,58 @@
+"""The `database` fixture: every test that takes it runs on SQLite and on PostgreSQL, each time with fresh tables."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+
+import config.journal
+import crm_bridge.tables
+import recordings.tables
+import telephony.tables
+from config.database import Database
+from config.schema import metadata
+from tests.support.postgres import TEMPLATE, Server, fresh_database
+
+TABLE_MODULES = (config.journal, telephony.tables, recordings.tables, crm_bridge.tables)
+"""Importing them fills the metadata."""
+
+
+@pytest.fixture(scope="session")
+def postgres_templates() -> set[str]:
+    """Which template databases have been filled in this run."""
+    return set()
+
+
+async def _create_tables(url: str) -> None:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    await engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_templates: set[str]
+) -> AsyncIterator[str]:
+    """The URL of a database with empty tables."""
+    if request.param == "sqlite":
+        url = f"sqlite+aiosqlite:///{tmp_path / 'ringfence.db'}"
+        await _create_tables(url)
+        yield url
+        return
+    server: Server = request.getfixturevalue("postgres_server")
+    if TEMPLATE not in postgres_templates:
+        await server.execute(f"CREATE DATABASE {TEMPLATE}")
+        await _create_tables(server.url(TEMPLATE))
+        postgres_templates.add(TEMPLATE)
+    async for url in fresh_database(server, TEMPLATE):
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A database with empty tables."""
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
