@@ -39,6 +39,11 @@ lock: env
 	@UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.txt
 
+## make screenshots  take the screenshots of the docs anew
+screenshots: env
+	@tools/debian-packages debootstrap debian-archive-keyring chromium fonts-noto-cjk
+	@$(BIN)/python -m tools.screenshots
+
 ## make bench        run every benchmark beside its baseline
 bench: env
 	@tools/debian-packages debootstrap debian-archive-keyring

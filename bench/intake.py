@@ -93,6 +93,8 @@ async def intake_of(folder: Path, minutes: int) -> dict[str, float]:
     watch = asyncio.create_task(lag(worst))
     await asyncio.sleep(0.2)
     worst[0] = 0.0
+    await asyncio.sleep(2)
+    idle, worst[0] = worst[0], 0.0
     memory, wall, cpu = _resident_peak(), time.perf_counter(), time.process_time()
     await intake.run_due(ended + timedelta(seconds=2))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -114,6 +116,7 @@ async def intake_of(folder: Path, minutes: int) -> dict[str, float]:
         "ratio": round(cpu / least, 2),
         "memory growth MB": round(memory / 1024, 1),
         "longest loop stall ms": round(worst[0] * 1000, 1),
+        "stall of an idle loop ms": round(idle * 1000, 1),
     }
 
 

@@ -4,15 +4,17 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Executable, event, text
+from sqlalchemy import Executable, Table, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult, Row
 from sqlalchemy.engine.url import make_url
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from config import journal
@@ -51,6 +53,12 @@ class Transaction:
     def journal(self, entry: Entry) -> None:
         """Have `entry` appended when this transaction commits."""
         self.entries.append(entry)
+
+    async def insert_once(self, table: Table, **values: Any) -> bool:
+        """Insert a row unless one of its key exists; whether it was inserted. Two at once: one of them is."""
+        dialect = postgresql if self._is_postgres else sqlite
+        done = await self.connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+        return bool(done.rowcount)
 
     async def lock(self, names: Iterable[str]) -> None:
         """Hold the named things until the end of the transaction, taken in one fixed order so that two can't deadlock.
@@ -121,16 +129,18 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection that sees one snapshot and writes nothing."""
-        async with self.reader.connect() as connection:
-            yield connection
+        with _told_as_unavailable():
+            async with self.reader.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
         """A unit of work: committed at the end of the block, rolled back when it raises."""
-        async with self.writer.begin() as connection:
-            transaction = Transaction(connection, self.is_postgres)
-            yield transaction
-            await transaction.flush()
+        with _told_as_unavailable():
+            async with self.writer.begin() as connection:
+                transaction = Transaction(connection, self.is_postgres)
+                yield transaction
+                await transaction.flush()
         if transaction.entries:
             self._announce()
 
@@ -153,6 +163,16 @@ class Database:
         if self._owner_lock is not None:
             os.close(self._owner_lock)
             self._owner_lock = None
+
+
+@contextmanager
+def _told_as_unavailable() -> Iterator[None]:
+    """A database that is gone, locked or full is told as such; whether a commit went through may then be unknown."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout, ConnectionError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise DatabaseUnavailable(f"the database cannot be used now: {type(cause).__name__}: {cause}") from error
 
 
 def is_duplicate(error: IntegrityError) -> bool:

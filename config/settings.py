@@ -194,13 +194,13 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     return _anchored(settings, path.resolve().parent)
 
 
-def _overlay(document: dict[str, Any], environment: Any, problems: list[str]) -> None:
-    for name, value in environment.items():
+def _overlay(document: dict[str, Any], environment: Mapping[str, str], problems: list[str]) -> None:
+    for name, value in sorted(environment.items()):
         if not name.startswith(PREFIX):
             continue
         keys = name[len(PREFIX) :].lower().split("__")
         parsed: Any = value
-        if value[:1] in "[{" or value in ("true", "false"):
+        if value[:1] in ("[", "{") and keys[-1] != "secret":  # a secret is whatever it is
             try:
                 parsed = tomllib.loads(f"value = {value}")["value"]
             except tomllib.TOMLDecodeError:
@@ -211,15 +211,19 @@ def _overlay(document: dict[str, Any], environment: Any, problems: list[str]) ->
 
 
 def _place(document: dict[str, Any], keys: list[str], value: Any) -> bool:
-    """Set `document[a][b]`; `pbx__0__secret` counts into the list."""
+    """Set `document[a][b]`; `pbx__0__secret` counts into the list, and may add the entry after its last."""
     here: Any = document
     for key, following in pairwise(keys):
         if isinstance(here, list):
-            if not key.isdigit() or int(key) >= len(here):
+            if not key.isdecimal() or int(key) > len(here):
                 return False
+            if int(key) == len(here):
+                here.append({})
             here = here[int(key)]
+        elif isinstance(here, dict):
+            here = here.setdefault(key, [] if following.isdecimal() else {})
         else:
-            here = here.setdefault(key, [] if following.isdigit() else {})
+            return False
     if not isinstance(here, dict):
         return False
     here[keys[-1]] = value

@@ -2,16 +2,17 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from aiohttp import web
 
 from config import clock
 from config.database import Database
+from config.identifiers import new_id
 from config.migrate import require_current
 from config.settings import Settings
 from crm_bridge import idempotency
 from crm_bridge.case_facts import case_facts
+from crm_bridge.drain import Drain
 from crm_bridge.live import LiveStream
 from crm_bridge.notes import draft_note
 from crm_bridge.web import calls, events, health, keys, middleware
@@ -19,7 +20,7 @@ from crm_bridge.web import recordings as recording_routes
 from crm_bridge.web.dispatch import register
 from crm_bridge.web.pages import setup_pages
 from crm_bridge.web.resources import DESK
-from crm_bridge.workers import JournalReader, Reaction, Ticker, Workers
+from crm_bridge.workers import JournalReader, Reaction, Tick, Ticker, Workers
 from recordings.archive import Archive
 from recordings.completeness import expect_recordings
 from recordings.health import RecorderHealth
@@ -34,14 +35,12 @@ from telephony.fastagi import FastAgiServer
 from telephony.gate import Gate
 from telephony.gathering import Gathering
 from telephony.pbx import Pbx
+from telephony.upkeep import Upkeep
 
 SUBSCRIBERS: Mapping[str, Sequence[Reaction]] = {
     "call.ended": (expect_recordings, draft_note),
 }
 """What follows from what happened: each reaction writes in the transaction that moves the reader on, exactly once."""
-
-SILENCE = timedelta(seconds=15)
-"""An open call that the PBX has not spoken of for so long is settled from what the PBX wrote down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,7 @@ class Services:
     settings: Settings
     database: Database
     pbxs: Mapping[str, Pbx]
+    upkeeps: Mapping[str, Upkeep]
     gate: FastAgiServer
     live: LiveStream
     workers: Workers
@@ -58,16 +58,23 @@ class Services:
     dialer: Dialer
     health: RecorderHealth
     replay: Replay
+    drain: Drain
 
 
 def build(settings: Settings) -> Services:
     """Make every service; nothing is opened or started yet."""
     database = Database(settings.database.url)
-    pbxs = {pbx.name: Pbx(settings=pbx, database=database) for pbx in settings.pbx}
+    process = new_id(clock.now())
+    pbxs = {pbx.name: Pbx(settings=pbx, database=database, process=process) for pbx in settings.pbx}
+    upkeeps = {name: Upkeep(pbx=pbx, database=database) for name, pbx in pbxs.items()}
     spools = {pbx.name: Spool(pbx.spool_local) for pbx in settings.pbx}
     archive = Archive(store=LocalStore.at(settings.archive.url))
     health = RecorderHealth(database=database, archive=archive, spools=spools)
-    gathering = Gathering(case_facts=case_facts, defaults=settings.policy, recorder_healthy=health.is_healthy)
+
+    def recorder_healthy() -> bool:
+        return health.is_healthy() and all(upkeep.records(clock.now()) for upkeep in upkeeps.values())
+
+    gathering = Gathering(case_facts=case_facts, defaults=settings.policy, recorder_healthy=recorder_healthy)
     decider = Decider(gathering=gathering)
     gate = Gate(database=database, decider=decider, ring_seconds=settings.dialing.customer_ring_seconds)
     dialer = Dialer(
@@ -84,7 +91,7 @@ def build(settings: Settings) -> Services:
             Ticker(name="intake", tick=lambda: intake.run_due(clock.now()), seconds=1),
             Ticker(name="spool sweep", tick=lambda: sweep.run(clock.now()), seconds=30),
             Ticker(name="recorder health", tick=lambda: health.look(clock.now()), seconds=5),
-            Ticker(name="settle", tick=lambda: _settle(pbxs), seconds=5),
+            *(Ticker(name=f"upkeep {name}", tick=_look(upkeep), seconds=1) for name, upkeep in upkeeps.items()),
             Ticker(name="old keys", tick=lambda: _forget_keys(database), seconds=3600),
         ]
     )
@@ -92,6 +99,7 @@ def build(settings: Settings) -> Services:
         settings=settings,
         database=database,
         pbxs=pbxs,
+        upkeeps=upkeeps,
         gate=FastAgiServer(host=settings.gate.host, port=settings.gate.port, handler=gate),
         live=LiveStream(database=database),
         workers=workers,
@@ -99,12 +107,12 @@ def build(settings: Settings) -> Services:
         dialer=dialer,
         health=health,
         replay=Replay(database=database, archive=archive, cache=settings.keys.master.parent / "replay-cache"),
+        drain=Drain(),
     )
 
 
-async def _settle(pbxs: Mapping[str, Pbx]) -> None:
-    for pbx in pbxs.values():
-        await pbx.settle_silent(clock.now(), SILENCE)
+def _look(upkeep: Upkeep) -> Tick:
+    return lambda: upkeep.look(clock.now())
 
 
 async def _forget_keys(database: Database) -> None:
@@ -122,8 +130,10 @@ def make_app(services: Services) -> web.Application:
     app[keys.DIALER] = services.dialer
     app[keys.LIVE] = services.live
     app[keys.PBXS] = services.pbxs
+    app[keys.UPKEEPS] = services.upkeeps
     app[keys.HEALTH] = services.health
     app[keys.REPLAY] = services.replay
+    app[keys.DRAIN] = services.drain
     register(app, (*DESK, calls.api, events.api, health.api, recording_routes.api))
     setup_pages(app)
     app.cleanup_ctx.append(lambda _: _running(services))

@@ -27,6 +27,7 @@ async def case_facts(connection: AsyncConnection, subject: Subject) -> CaseFacts
         number={"e164": row.e164, "kind": row.kind, "status": row.status, "do_not_call": row.do_not_call},
         debts=list(row.debts),
         account=row.account,
+        regions=tuple(place["region"] for place in row.debtor_locations or () if place.get("region")),
     )
 
 
@@ -40,9 +41,20 @@ def _statement(subject: Subject) -> Any:
         .limit(1)
         .scalar_subquery()
     )
+    # The rules of where the debtor lives also hold for calls to others about the debt.
+    theirs, debtor = case_parties.alias(), parties.alias()
+    debtor_locations = (
+        select(debtor.c.locations)
+        .join(theirs, theirs.c.party_id == debtor.c.id)
+        .where(theirs.c.case_id == subject.case_id, theirs.c.relation == "debtor")
+        .order_by(theirs.c.position)
+        .limit(1)
+        .scalar_subquery()
+    )
     return (
         select(
             cases,
+            debtor_locations.label("debtor_locations"),
             case_parties.c.relation,
             case_parties.c.party_id,
             *(column for column in parties.c if column.name not in ("id", "name")),
@@ -77,7 +89,8 @@ def _case(row: Row[Any]) -> dict[str, Any]:
         case["complaint"] = {
             "state": row.complaint_state,
             "instructed": bool(row.complaint_instructed),
-            "former_agent": row.complaint_former_agent,
+            # While a complaint is open nobody calls; whose case it was matters only after it is closed.
+            "former_agent": row.complaint_former_agent if row.complaint_state == "closed" else None,
         }
     return case
 

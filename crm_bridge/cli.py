@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import subprocess
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -67,8 +68,19 @@ def demo(once: Annotated[bool, typer.Option("--once", help="stop after the call"
     """Start a PBX, a world of phones and carriers and the service, place one real call, then serve the pages."""
     from crm_bridge.demo.run import run_demo
 
-    log.configure(Path("var/demo/service.log"))
+    log.configure(Path("var/demo.log"))
     raise typer.Exit(asyncio.run(run_demo(once=once)))
+
+
+@cli.command()
+def bench(names: Annotated[list[str] | None, typer.Argument(help="which; all when none is named")] = None) -> None:
+    """Run benchmarks beside their baselines. They live in the source checkout, and run from there."""
+    known = sorted(path.stem for path in Path("bench").glob("*.py") if "async def main()" in path.read_text())
+    if not known or not set(names or ()) <= set(known):
+        raise Invalid(f"the benchmarks of this checkout are: {', '.join(known) or 'none, run this in the checkout'}")
+    for name in names or known:
+        print(f"# {name}", flush=True)
+        subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
 
 
 @user_commands.command("add")
@@ -145,7 +157,7 @@ def _read_json(source: str) -> Any:
         return json.loads(text)
     except OSError as error:
         raise Invalid(f"{source}: cannot be read: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"{source}: is not JSON: {error}") from error
 
 
@@ -171,3 +183,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,11 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from config.database import Database
 from config.errors import NotFound
+from config.migrate import require_current
 from config.settings import Pbx, Settings, load_settings
 from telephony import pbx_check, pbx_config
 from telephony.ami import AmiAccount, AmiLink
 from telephony.dialplan import dialplan_settings
+from telephony.trunks import endpoints_of
 
 pbx_commands = typer.Typer(no_args_is_help=True, help="What a PBX needs to work with us, over AMI.")
 Config = Annotated[Path, typer.Option("--config", "-c", help="the configuration file")]
@@ -48,7 +51,12 @@ def check(name: Name = None, config: Config = Path("ringfence.toml")) -> None:
     """Say what is missing or wrong and how to mend it. Exit 1 when something is."""
 
     async def look(link: AmiLink, settings: Settings, pbx: Pbx) -> bool:
-        findings = await pbx_check.check(link, dialplan_settings(settings, pbx.name), spool_local=pbx.spool_local)
+        findings = await pbx_check.check(
+            link,
+            dialplan_settings(settings, pbx.name),
+            spool_local=pbx.spool_local,
+            trunks=await _trunks(settings, pbx.name),
+        )
         for finding in findings:
             print(f"{finding.severity:<8} {finding.where}: {finding.message}\n         {finding.mend}")
         if not findings:
@@ -57,6 +65,16 @@ def check(name: Name = None, config: Config = Path("ringfence.toml")) -> None:
 
     if not _on_each(config, name, look):
         raise typer.Exit(1)
+
+
+async def _trunks(settings: Settings, pbx: str) -> list[str]:
+    database = Database(settings.database.url)
+    try:
+        await require_current(database)
+        async with database.read() as connection:
+            return await endpoints_of(connection, pbx)
+    finally:
+        await database.close()
 
 
 def _on_each(config: Path, name: str | None, work: Work) -> bool:
@@ -68,7 +86,7 @@ def _on_each(config: Path, name: str | None, work: Work) -> bool:
     async def run() -> bool:
         fine = True
         for pbx in chosen:
-            async with _linked(pbx) as link:
+            async with linked(pbx) as link:
                 fine = await work(link, settings, pbx) and fine
         return fine
 
@@ -76,7 +94,8 @@ def _on_each(config: Path, name: str | None, work: Work) -> bool:
 
 
 @asynccontextmanager
-async def _linked(pbx: Pbx) -> AsyncIterator[AmiLink]:
+async def linked(pbx: Pbx) -> AsyncIterator[AmiLink]:
+    """A link of its own to a PBX, for as long as the block lasts. Raises PbxUnavailable."""
     account = AmiAccount(pbx.name, pbx.host, pbx.port, pbx.username, pbx.secret, pbx.tls)
     link = AmiLink(account, on_event=lambda event: None, on_state=lambda state, reason: None)
     await link.start()

@@ -1,12 +1,12 @@
 """The main use case: a collector clicks a number. One click, one decision, one Originate, whatever is repeated."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from config import clock
 from config.database import Database
 from config.errors import Fault
+from config.identifiers import new_id
 from crm_bridge import idempotency
 from telephony import call_records
 from telephony.call_records import call_document
@@ -57,42 +57,42 @@ def denial_document(decision: Decision) -> dict[str, Any]:
 
 
 async def click(database: Database, dialer: Dialer, request: Click) -> Clicked:
-    """Place the call, or say why not. Raises AgentUnavailable, AgentBusy, PbxUnavailable, NoTrunk, NotFound and the key's faults."""
+    """Place the call, or say why not. Raises what `Dialer` raises, and the faults of the key."""
     now = clock.now()
     user = request.subject.agent
     phone = dialer.phone_of(request.extension, request.pbx)
     async with database.write() as transaction:
-        earlier = await idempotency.begin(transaction, user, request.key, request.body(), now)
+        call_id = new_id(now)
+        earlier = await idempotency.begin(transaction, user, request.key, request.body(), call_id, now)
         if earlier is not None:
             return await _again(transaction.connection, earlier)
         dialer.require_ready(phone)
-        decision, call = await dialer.reserve(transaction, request.subject, phone, now)
+        decision, call = await dialer.reserve(transaction, request.subject, phone, call_id, now)
         if call is None:
             denied = Clicked(403, denial_document(decision))
-            await idempotency.finish(transaction, user, request.key, denied.status, answer=denied.document)
+            await idempotency.finish(transaction, user, request.key, denied.status, denied.document)
             return denied
-        await idempotency.finish(transaction, user, request.key, None, call_id=call.id)
     try:
         call = await dialer.originate(call)
     except Fault as fault:
-        await _keep(database, request, Clicked(fault.status, {"code": fault.code, "detail": fault.detail}), now)
+        await _keep(database, request, Clicked(fault.status, {"code": fault.code, "detail": fault.detail}))
         raise
     placed = Clicked(201, call_document(call))
-    await _keep(database, request, placed, now)
+    await _keep(database, request, placed)
     return placed
 
 
-async def _keep(database: Database, request: Click, answer: Clicked, now: datetime) -> None:
+async def _keep(database: Database, request: Click, answer: Clicked) -> None:
     async with database.write() as transaction:
         user = request.subject.agent
-        await idempotency.finish(transaction, user, request.key, answer.status, answer=answer.document)
+        await idempotency.finish(transaction, user, request.key, answer.status, answer.document)
 
 
 async def _again(connection: Any, earlier: Any) -> Clicked:
     """The first answer; where its process died before answering, the call as it stands."""
     if earlier.status is not None:
         return Clicked(earlier.status, earlier.answer)
-    row = await call_records.find(connection, earlier.call_id) if earlier.call_id else None
+    row = await call_records.find(connection, earlier.call_id)
     if row is None:
         raise idempotency.KeyInFlight("the first request with this Idempotency-Key was interrupted; use a new key")
     return Clicked(201, call_document(row))

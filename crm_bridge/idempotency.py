@@ -8,7 +8,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.engine import Row
 
 from config.database import Transaction
@@ -56,20 +56,21 @@ def require_key(value: str | None) -> str:
     return value.strip()
 
 
-async def begin(transaction: Transaction, user: str, key: str, body: dict[str, Any], now: datetime) -> Row[Any] | None:
-    """Claim the key. None: this request is the first. A row: the first one's, with its answer or at least its call.
+async def begin(
+    transaction: Transaction, user: str, key: str, body: dict[str, Any], call_id: str, now: datetime
+) -> Row[Any] | None:
+    """Claim the key for the call that is about to be made. None: this request is the first.
 
-    Raises KeyReused, or KeyInFlight while the first is being worked on.
+    A row: the first request's, with its answer or at least its call's id. Raises KeyReused, or KeyInFlight while the first
+    is being worked on.
     """
-    await transaction.lock([f"idempotency:{user}:{key}"])
-    mine = (idempotency_keys.c.user == user) & (idempotency_keys.c.key == key)
-    row = await transaction.first(select(idempotency_keys).where(mine))
     digest = fingerprint(body)
-    if row is None:
-        await transaction.execute(
-            insert(idempotency_keys).values(user=user, key=key, body_sha256=digest, created_at=now)
-        )
+    first = await transaction.insert_once(
+        idempotency_keys, user=user, key=key, body_sha256=digest, call_id=call_id, created_at=now
+    )
+    if first:
         return None
+    row = (await transaction.execute(select(idempotency_keys).where(_key(user, key)))).one()
     if row.body_sha256 != digest:
         raise KeyReused("this Idempotency-Key was used with another body; use a new key for a new call")
     if row.status is None and now - row.created_at < IN_FLIGHT:
@@ -77,10 +78,13 @@ async def begin(transaction: Transaction, user: str, key: str, body: dict[str, A
     return row
 
 
-async def finish(transaction: Transaction, user: str, key: str, status: int | None, **columns: Any) -> None:
-    """Keep the answer (`status`, `answer`) or, before there is one, the call it will be about (`call_id`)."""
-    mine = (idempotency_keys.c.user == user) & (idempotency_keys.c.key == key)
-    await transaction.execute(update(idempotency_keys).where(mine).values(status=status, **columns))
+async def finish(transaction: Transaction, user: str, key: str, status: int, answer: dict[str, Any]) -> None:
+    """Keep the answer for whoever repeats the request."""
+    await transaction.execute(update(idempotency_keys).where(_key(user, key)).values(status=status, answer=answer))
+
+
+def _key(user: str, key: str) -> ColumnElement[bool]:
+    return (idempotency_keys.c.user == user) & (idempotency_keys.c.key == key)
 
 
 async def forget_old(transaction: Transaction, now: datetime) -> None:

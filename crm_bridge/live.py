@@ -33,6 +33,7 @@ class LiveStream:
         self._position = 0
         self._listeners: set[asyncio.Queue[Entry | None]] = set()
         self._follower: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def start(self) -> None:
         """Follow from the journal's present end."""
@@ -42,8 +43,9 @@ class LiveStream:
 
     async def close(self) -> None:
         """End every open stream at once and stop following."""
+        self._closed = True
         for queue in self._listeners:
-            queue.put_nowait(None)
+            _end(queue)
         if self._follower is not None:
             self._follower.cancel()
             with suppress(asyncio.CancelledError):
@@ -77,8 +79,8 @@ class LiveStream:
         queue: asyncio.Queue[Entry | None] = asyncio.Queue(BACKLOG)
         self._listeners.add(queue)
         try:
-            position = after if after is not None else self._position
-            while position < self._position:
+            position = self._position if after is None else await self._known(after)
+            while position < self._position and not self._closed:
                 async with self._database.read() as connection:
                     missed = await journal.read_after(connection, position)
                 if not missed:
@@ -87,7 +89,7 @@ class LiveStream:
                     position = entry.id or position
                     if visible(entry):
                         yield entry
-            while True:
+            while not self._closed:
                 try:
                     live = await asyncio.wait_for(queue.get(), BEAT)
                 except TimeoutError:
@@ -100,12 +102,23 @@ class LiveStream:
         finally:
             self._listeners.discard(queue)
 
+    async def _known(self, after: int) -> int:
+        """`after`, or the journal's end when it names an entry that is not there: else nothing would ever be shown."""
+        if after <= self._position:
+            return after
+        async with self._database.read() as connection:
+            return min(after, await journal.last_position(connection))
+
 
 def _hand_on(queue: asyncio.Queue[Entry | None], entry: Entry) -> None:
     try:
         queue.put_nowait(entry)
     except asyncio.QueueFull:
-        with suppress(asyncio.QueueEmpty):
-            while True:
-                queue.get_nowait()
-        queue.put_nowait(None)
+        _end(queue)
+
+
+def _end(queue: asyncio.Queue[Entry | None]) -> None:
+    with suppress(asyncio.QueueEmpty):
+        while True:
+            queue.get_nowait()
+    queue.put_nowait(None)

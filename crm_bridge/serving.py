@@ -25,7 +25,7 @@ class PortTaken(Fault):
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """The service, serving, for as long as the block lasts."""
     services = build(settings)
-    runner = web.AppRunner(make_app(services), access_log=None, shutdown_timeout=5)
+    runner = web.AppRunner(make_app(services), access_log=None, shutdown_timeout=8)
     try:
         await runner.setup()
         site = web.TCPSite(runner, settings.server.host, settings.server.port)
@@ -47,5 +47,6 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings):
+    async with running(settings) as services:
         await stop.wait()
+        services.drain.begin()

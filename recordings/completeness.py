@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import and_, insert, select
 from sqlalchemy.engine import Row
 
-from config.database import Transaction
+from config.database import Database, Transaction
 from config.identifiers import new_id
 from config.journal import Entry
 from recordings import spool
@@ -51,21 +51,21 @@ async def expect_recordings(transaction: Transaction, entry: Entry) -> None:
         await transaction.execute(insert(recordings), rows)
 
 
-async def expect_overlooked(transaction: Transaction, now: datetime) -> None:
+async def expect_overlooked(database: Database, now: datetime) -> None:
     """Expect the recordings of recent calls' legs that have no row: a leg may become known after its call's end."""
+    row_of_leg = and_(recordings.c.pbx == legs.c.pbx, recordings.c.uniqueid == legs.c.uniqueid)
     without_row = (
         select(legs.c.call_id, calls.c.ended_at)
         .join(calls, calls.c.id == legs.c.call_id)
-        .outerjoin(recordings, and_(recordings.c.pbx == legs.c.pbx, recordings.c.uniqueid == legs.c.uniqueid))
-        .where(
-            calls.c.created_at > now - OVERLOOKED,
-            calls.c.ended_at < now - SETTLED,
-            recordings.c.id.is_(None),
-        )
+        .outerjoin(recordings, row_of_leg)
+        .where(calls.c.created_at > now - OVERLOOKED, calls.c.ended_at < now - SETTLED, recordings.c.id.is_(None))
         .distinct()
     )
-    for row in await transaction.all(without_row):
-        await expect_recordings(transaction, Entry(row.ended_at, "call.ended", call_id=row.call_id))
+    async with database.read() as connection:
+        overlooked = list(await connection.execute(without_row))
+    for row in overlooked:
+        async with database.write() as transaction:
+            await expect_recordings(transaction, Entry(row.ended_at, "call.ended", call_id=row.call_id))
 
 
 def expectation(leg: Mapping[Any, Any], ended: datetime, now: datetime) -> dict[str, Any]:
@@ -108,7 +108,9 @@ def judge(leg: Row[Any], proof: Proof, connected_at: datetime | None) -> Judgeme
     """
     doubts = ["unreadable"] if proof.unreadable else []
     flags = list(proof.flags)
-    if connected_at is None or leg.leg_answered_at is None:
+    if leg.call_id.startswith("emergency"):
+        flags.append("emergency")
+    elif connected_at is None or leg.leg_answered_at is None:
         flags.append("unanswered")
     elif not proof.unreadable:
         doubts += _doubts_of_length(leg, proof, connected_at)

@@ -23,7 +23,17 @@ KIND = "recorder-unhealthy"
 STALE = timedelta(minutes=1)
 PROBE_SECONDS = 5.0
 OVERDUE = timedelta(minutes=5)
-LEAST_FREE_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much must be free: so many bytes, or on a small file system this share of it."""
+
+    size: int
+    share: float
+
+
+ENOUGH = Room(256 << 20, 0.1)
 """Two hours of one leg as the PBX writes it: with less, calls being made now may not fit."""
 
 
@@ -48,12 +58,12 @@ class RecorderHealth:
         database: Database,
         archive: Archive,
         spools: Mapping[str, Spool],
-        least_free_bytes: int = LEAST_FREE_BYTES,
+        least_free: Room = ENOUGH,
     ) -> None:
         self._database = database
         self._store = archive.store
         self._spools = spools
-        self._least_free_bytes = least_free_bytes
+        self._least_free = least_free
         self._probes: dict[str, asyncio.Task[None]] = {}
         self._looked_at: datetime | None = None
         self.latest = Health({"recorder": "not looked at yet"})
@@ -77,11 +87,11 @@ class RecorderHealth:
         problems["intake"] = await self._overdue(now)
         return Health({component: problem for component, problem in problems.items() if problem})
 
-    async def _probe(self, component: str, probe: Callable[[Any, int], None], subject: Any) -> str:
+    async def _probe(self, component: str, probe: Callable[[Any, Room], None], subject: Any) -> str:
         """Run a blocking probe; a disk that does not answer is a problem too, and is not asked twice at a time."""
         task = self._probes.get(component)
         if task is None:
-            task = asyncio.create_task(asyncio.to_thread(probe, subject, self._least_free_bytes))
+            task = asyncio.create_task(asyncio.to_thread(probe, subject, self._least_free))
             self._probes[component] = task
         await asyncio.wait({task}, timeout=PROBE_SECONDS)
         if not task.done():
@@ -120,20 +130,23 @@ class RecorderHealth:
                 await open_incident(transaction, now, KIND, component, detail)
 
 
-def _probe_spool(spool: Spool, least_free_bytes: int) -> None:
+def _probe_spool(spool: Spool, least_free: Room) -> None:
     with os.scandir(spool.folder) as entries:
         next(entries, None)
     # access(2) says so for a read-only file system too, and to root as well.
     if not os.access(spool.folder, os.R_OK | os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, "files there cannot be removed", str(spool.folder))
-    status = os.statvfs(spool.folder)
-    _require(status.f_bavail * status.f_frsize, least_free_bytes, spool.folder)
+    _require_room(spool.folder, least_free)
 
 
-def _probe_archive(store: LocalStore, least_free_bytes: int) -> None:
-    _require(store.probe(), least_free_bytes, store.root)
+def _probe_archive(store: LocalStore, least_free: Room) -> None:
+    store.probe()
+    _require_room(store.root, least_free)
 
 
-def _require(free: int, least: int, folder: Path) -> None:
+def _require_room(folder: Path, least_free: Room) -> None:
+    status = os.statvfs(folder)
+    free = status.f_bavail * status.f_frsize
+    least = min(least_free.size, int(status.f_blocks * status.f_frsize * least_free.share))
     if free < least:
         raise OSError(errno.ENOSPC, f"only {free >> 20} MiB free, {least >> 20} MiB needed", str(folder))

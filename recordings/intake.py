@@ -71,14 +71,19 @@ class Intake:
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def run_due(self, now: datetime) -> int:
-        """Work on the recordings that are due; returns how many were."""
+        """Work on all recordings that are due; returns how many were."""
+        done = 0
+        while rows := await self._claim(now):
+            await asyncio.gather(*(self._work_on(row, now) for row in rows))
+            done += len(rows)
+        return done
+
+    async def _claim(self, now: datetime) -> list[Row[Any]]:
         async with self._database.read() as connection:
             if not await connection.scalar(select(recordings.c.id).where(recordings.c.due_at <= now).limit(1)):
-                return 0
+                return []
         async with self._database.write() as transaction:
-            rows = await claim_due(transaction, recordings, now, lease=LEASE, limit=BATCH)
-        await asyncio.gather(*(self._work_on(row, now) for row in rows))
-        return len(rows)
+            return await claim_due(transaction, recordings, now, lease=LEASE, limit=BATCH)
 
     async def _work_on(self, row: Row[Any], now: datetime) -> None:
         async with self._slots:
@@ -87,7 +92,7 @@ class Intake:
             except Changed:
                 await self._again(row, now + LOOK_AGAIN)
             except Exception as error:  # whatever it was, the file is still in the spool and the row comes back
-                log.warning("recording-intake-failed", recording=row.id, file=row.file, error=str(error))
+                log.warning("intake.failed", recording=row.id, file=row.file, error=str(error))
                 await self._failed(row, now, error)
 
     async def _take_in(self, row: Row[Any], now: datetime) -> None:
@@ -112,7 +117,7 @@ class Intake:
             raise Changed(look.name)
         await self._write_down(row, look, kept, clock.now())
         if not await asyncio.to_thread(spool.clear, look):
-            log.warning("spool-file-changed-after-archiving", recording=row.id, file=look.name)
+            log.warning("intake.file_changed_after_archiving", recording=row.id, file=look.name)
 
     async def _finished(self, spool: Spool, look: Look, row: Row[Any], now: datetime) -> bool:
         """Whether the PBX has closed the file: the kernel says so, or it has not changed for a while."""

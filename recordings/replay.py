@@ -25,6 +25,8 @@ from recordings.tables import recordings
 VERSION = "1"
 """Part of every cache key: raised when the composition changes."""
 CACHE_BYTES = 2 << 30
+COPIES_AT_ONCE = 2
+TRANSCODES_AT_ONCE = 1
 
 
 class NoAudio(NotFound):
@@ -44,19 +46,21 @@ class Replay:
         self._cache = cache
         self._cache_bytes = cache_bytes
         self._making: dict[str, asyncio.Task[None]] = {}
-        self._transcodes = asyncio.Semaphore(1)
+        self._copies, self._transcodes = asyncio.Semaphore(COPIES_AT_ONCE), asyncio.Semaphore(TRANSCODES_AT_ONCE)
 
     async def call_audio(self, call_id: str, form: Format = "flac") -> Path:
         """The file with the call as heard: channel 0 our side, channel 1 the outside party. Raises `NoAudio`."""
         planned = plan(_parts(await self._legs(call_id)))
         key = _cache_key(planned)
-        flac = await self._made(f"{key}.flac", lambda target: compose(planned, self._store.open, target))
+        flac = await self._made(f"{key}.flac", lambda target: compose(planned, self._store.open, target), self._copies)
         return await self._as(flac, form)
 
     async def leg_audio(self, recording_id: str, form: Format = "flac") -> Path:
         """The file with one leg's recording: channel 0 what it said, channel 1 what it heard. Raises `NoAudio`."""
         row = await self._recording(recording_id)
-        flac = await self._made(f"{row.stored_sha256}.flac", lambda target: self._fetch(row.object, target))
+        flac = await self._made(
+            f"{row.stored_sha256}.flac", lambda target: self._fetch(row.object, target), self._copies
+        )
         return await self._as(flac, form)
 
     async def peaks(self, call_id: str) -> dict[str, Any]:
@@ -84,24 +88,27 @@ class Replay:
         return row
 
     async def _as(self, flac: Path, form: Format) -> Path:
-        if form == "flac":
-            return flac
         if form == "wav":
-            return await self._made(f"{flac.stem}.wav", lambda target: to_wav(flac, target))
-        async with self._transcodes:
-            return await self._made(f"{flac.stem}.mp3", lambda target: to_mp3(flac, target))
+            return await self._made(f"{flac.stem}.wav", lambda target: to_wav(flac, target), self._copies)
+        if form == "mp3":
+            return await self._made(f"{flac.stem}.mp3", lambda target: to_mp3(flac, target), self._transcodes)
+        return flac
 
-    async def _made(self, name: str, make: Callable[[Path], None]) -> Path:
+    async def _made(self, name: str, make: Callable[[Path], None], slots: asyncio.Semaphore) -> Path:
         """The cached file, made if it is not there; two who ask at once wait for one making."""
         path = self._cache / name
         if await asyncio.to_thread(_touched, path):
             return path
         if name not in self._making:
-            task = asyncio.create_task(asyncio.to_thread(self._make, path, make))
+            task = asyncio.create_task(self._make_in_turn(path, make, slots))
             self._making[name] = task
             task.add_done_callback(lambda _: self._making.pop(name, None))
         await asyncio.shield(self._making[name])
         return path
+
+    async def _make_in_turn(self, path: Path, make: Callable[[Path], None], slots: asyncio.Semaphore) -> None:
+        async with slots:
+            await asyncio.to_thread(self._make, path, make)
 
     def _make(self, path: Path, make: Callable[[Path], None]) -> None:
         self._cache.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NAME = re.compile(
-    r"(?P<call_id>[0-9a-f]{32})\.(?P<role>agent|customer)\.(?P<uniqueid>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(?:raw|wav)"
+    r"(?P<call_id>[0-9a-f]{32}|emergency[0-9]{1,23})\.(?P<role>agent|customer)\.(?P<uniqueid>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(?:raw|wav)"
 )
 """What the PBX is told to call a leg's file; nothing else is ever looked up by name (no path, no control character)."""
 
@@ -29,6 +29,11 @@ class Named:
     call_id: str
     role: str
     uniqueid: str
+
+    @property
+    def is_emergency(self) -> bool:
+        """Whether the file is that of an emergency call, which passes without a decision and has no call row."""
+        return self.call_id.startswith("emergency")
 
 
 @dataclass(frozen=True, slots=True)

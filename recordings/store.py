@@ -90,8 +90,8 @@ class LocalStore:
         """The object for reading, seekable. Raises FileNotFoundError."""
         return self.path(key).open("rb")
 
-    def probe(self) -> int:
-        """Write, sync and remove a small file; returns the free bytes. Raises OSError when that cannot be done."""
+    def probe(self) -> None:
+        """Write, sync and remove a small file. Raises OSError when that cannot be done."""
         _make_folder(self.incoming)
         temporary = self.incoming / secrets.token_hex(16)
         try:
@@ -101,8 +101,6 @@ class LocalStore:
                 os.fsync(file.fileno())
         finally:
             temporary.unlink(missing_ok=True)
-        status = os.statvfs(self.root)
-        return status.f_bavail * status.f_frsize
 
 
 def _copy_durably(source: Path, target: Path) -> Stored:

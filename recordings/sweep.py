@@ -7,18 +7,19 @@ again; a file of a known call without a row is adopted; a late file reopens its 
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.engine import Row
 
 from config.database import Database
-from config.journal import Entry
+from recordings.adoption import adopt, adopt_emergency
 from recordings.archive import Archive
-from recordings.completeness import expect_overlooked, expectation
+from recordings.completeness import expect_overlooked
 from recordings.incidents import close_incidents, open_incident
 from recordings.spool import PROBE, Look, Named, Spool, parse
 from recordings.tables import incidents, recordings
@@ -29,6 +30,15 @@ UNFINISHED_AFTER = timedelta(hours=1)
 CHUNK = 200
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The recordings by uniqueid, the calls by id and the legs by uniqueid that some file names speak of."""
+
+    rows: dict[str, Row[Any]]
+    calls: dict[str, Row[Any]]
+    legs: dict[str, Row[Any]]
 
 
 class Sweep:
@@ -44,14 +54,13 @@ class Sweep:
     async def run(self, now: datetime) -> int:
         """Look for legs that expect nothing yet, through every spool, and remove what killed processes left
         unfinished; returns how many files were seen."""
-        async with self._database.write() as transaction:
-            await expect_overlooked(transaction, now)
+        await expect_overlooked(self._database, now)
         count = 0
         for pbx, spool in self._spools.items():
             try:
                 count += await self._sweep(pbx, spool, now)
             except OSError as error:  # an unreadable spool is `recordings.health`'s incident
-                log.warning("spool-unreadable", pbx=pbx, error=str(error))
+                log.warning("sweep.spool_unreadable", pbx=pbx, error=str(error))
         await asyncio.to_thread(self._archive.discard_unfinished, now - UNFINISHED_AFTER)
         return count
 
@@ -75,21 +84,31 @@ class Sweep:
     async def _sort(self, pbx: str, spool: Spool, looks: list[Look], now: datetime) -> dict[str, tuple[Look, str]]:
         """Treat the files that belong to something; returns the others, by subject, each with the reason."""
         named = [(look, parse(look.name)) for look in looks]
-        rows, known_calls, known_legs = await self._look_up(pbx, [name for _, name in named if name])
+        known = await self._look_up(pbx, [name for _, name in named if name])
         strangers: dict[str, tuple[Look, str]] = {}
         for look, name in named:
-            if name is None or name.call_id not in known_calls:
-                reason = _no_call(look.name)
-            elif row := rows.get(name.uniqueid):
-                reason = await self._of_row(pbx, spool, look, row, now)
-            else:
-                reason = await self._adopt(pbx, look, name, known_calls[name.call_id], known_legs, now)
+            try:
+                reason = await self._treat(pbx, spool, look, name, known, now)
+            except OSError as error:
+                reason = f"it cannot be read: {error.strerror or error}"
             if reason:
                 strangers[_subject(pbx, look.name)] = (look, reason)
         return strangers
 
-    async def _look_up(self, pbx: str, names: list[Named]) -> tuple[dict[str, Row[Any]], ...]:
-        """The recordings by uniqueid, the calls by id and the legs by uniqueid that the names speak of."""
+    async def _treat(self, pbx: str, spool: Spool, look: Look, name: Named | None, known: _Known, now: datetime) -> str:
+        """Do what the file needs. Returns why it belongs to nothing, else an empty text."""
+        if name is None:
+            return "its name says of no call"
+        if row := known.rows.get(name.uniqueid):
+            return await self._of_row(pbx, spool, look, row, now)
+        if name.call_id in known.calls:
+            return await self._adopt(pbx, look, name, known, now)
+        return (
+            await self._adopt_emergency(pbx, spool, look, name, now) if name.is_emergency else "there is no such call"
+        )
+
+    async def _look_up(self, pbx: str, names: list[Named]) -> _Known:
+        """What the names speak of."""
         uniqueids = {name.uniqueid for name in names}
         call_ids = {name.call_id for name in names}
         async with self._database.read() as connection:
@@ -100,7 +119,7 @@ class Sweep:
             known_legs = await connection.execute(
                 select(legs).where(legs.c.pbx == pbx, legs.c.uniqueid.in_(uniqueids), legs.c.call_id.in_(call_ids))
             )
-            return (
+            return _Known(
                 {row.uniqueid: row for row in rows},
                 {row.id: row for row in known_calls},
                 {row.uniqueid: row for row in known_legs},
@@ -126,35 +145,39 @@ class Sweep:
             return reason
         if await asyncio.to_thread(_sha256, spool.path(look.name)) != row.sha256:
             return reason
-        stored = await asyncio.to_thread(self._archive.store.read_back, row.object)
-        if stored.sha256 != row.stored_sha256:
+        if not await asyncio.to_thread(self._gives_back, row):
             return "the archive does not give back what was stored for its leg"
         if await asyncio.to_thread(spool.clear, look):
-            log.info("spool-file-cleared", recording=row.id, file=look.name)
+            log.info("sweep.cleared", recording=row.id, file=look.name)
         return ""
 
-    async def _adopt(
-        self, pbx: str, look: Look, name: Named, call: Row[Any], known_legs: dict[str, Row[Any]], now: datetime
-    ) -> str:
+    def _gives_back(self, row: Row[Any]) -> bool:
+        try:
+            return self._archive.store.read_back(row.object).sha256 == str(row.stored_sha256)
+        except FileNotFoundError:
+            return False
+
+    async def _adopt(self, pbx: str, look: Look, name: Named, known: _Known, now: datetime) -> str:
         """A file of a known call without a row: it gets one once the call has ended."""
-        if call.ended_at is None:
+        call, leg = known.calls[name.call_id], known.legs.get(name.uniqueid)
+        if call.ended_at is None or self._shares_its_folder(pbx, call.pbx):
             return ""
-        leg = known_legs.get(name.uniqueid)
         if call.pbx != pbx or (leg is not None and (leg.call_id, leg.role) != (name.call_id, name.role)):
             return "its name and its leg disagree"
-        times = leg._mapping if leg is not None else _unknown_leg(pbx, name, call)
-        row = expectation(times, call.ended_at, now) | {"file": look.name, "due_at": now}
-        async with self._database.write() as transaction:
-            await transaction.lock([f"recordings:{name.call_id}"])
-            mine = (recordings.c.pbx == pbx, recordings.c.uniqueid == name.uniqueid)
-            if await transaction.first(select(recordings.c.id).where(*mine)):
-                return ""
-            await transaction.execute(insert(recordings), row)
-            data = {"recording_id": row["id"], "file": look.name, "pbx": pbx}
-            transaction.journal(
-                Entry(now, "recording.adopted", "system", call.client, call.agent, call.case_id, call.id, data)
-            )
+        await adopt(self._database, pbx, look, name, call, leg, now)
         return ""
+
+    async def _adopt_emergency(self, pbx: str, spool: Spool, look: Look, name: Named, now: datetime) -> str:
+        """Its end is known by the file alone: adopted when it is closed, or has not changed since the last sweep."""
+        subject = _subject(pbx, look.name)
+        if await asyncio.to_thread(spool.is_closed, look.name) or self._told.get(subject) == look:
+            await adopt_emergency(self._database, pbx, look, name, now)
+        self._told[subject] = look
+        return ""
+
+    def _shares_its_folder(self, pbx: str, other: str) -> bool:
+        """Whether the file is that of another PBX that writes into the same folder; it is looked at there."""
+        return pbx != other and other in self._spools and self._spools[other].folder == self._spools[pbx].folder
 
     async def _ask_about(self, pbx: str, strangers: dict[str, tuple[Look, str]], now: datetime) -> None:
         """Open an incident for each stranger that stays, close those of files that are gone or found a home."""
@@ -189,10 +212,6 @@ class Sweep:
                 await close_incidents(transaction, now, subject, "the file is no longer a stranger there", ("orphan",))
 
 
-def _no_call(name: str) -> str:
-    return "an emergency call, which passes without a decision" if name.startswith("emergency") else "of no known call"
-
-
 def _subject(pbx: str, name: str) -> str:
     """A name from the disk may be any bytes; what is written down is text."""
     return f"{pbx}:{name.encode('utf-8', 'backslashreplace').decode()}"[:320]
@@ -201,16 +220,3 @@ def _subject(pbx: str, name: str) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _unknown_leg(pbx: str, name: Named, call: Row[Any]) -> dict[str, Any]:
-    """What can be said of a leg that was never seen: it lived at most as long as its call."""
-    return {
-        "call_id": name.call_id,
-        "pbx": pbx,
-        "uniqueid": name.uniqueid,
-        "role": name.role,
-        "created_at": call.created_at,
-        "answered_at": None,
-        "ended_at": call.ended_at,
-    }

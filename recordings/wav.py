@@ -12,6 +12,7 @@ from typing import BinaryIO
 from config.errors import Fault
 
 SAMPLE_BYTES = 2
+RAW_RATE, RAW_CHANNELS = 8_000, 2  # MixMonitor with option D
 HEAD_BYTES = 65_536
 PLAIN_HEADER_BYTES = 44  # what Asterisk writes: RIFF, fmt (16 bytes) and data
 PCM, EXTENSIBLE = 0x0001, 0xFFFE
@@ -43,7 +44,7 @@ class Layout:
 def layout(handle: BinaryIO, size: int, name: str) -> Layout:
     """Find the samples of a file of `size` bytes. Raises `Unreadable`."""
     if name.endswith(".raw"):
-        return _sized(0, size, 8_000, 2, [])
+        return _sized(0, size, RAW_RATE, RAW_CHANNELS, [])
     head = handle.read(min(size, HEAD_BYTES))
     handle.seek(0)
     if len(head) < PLAIN_HEADER_BYTES:

@@ -18,6 +18,9 @@ GATE_SILENT = Refusal(
     "未能及时完成规则检查,因此没有呼叫客户。",
 )
 
+_NO_WAY = 34
+"""Q.850, with which the dialplan hangs up after Dial() found no way (context ringfence-after); a silent gate gives 21."""
+
 
 async def finish(transaction: Transaction, call: Row[Any], legs: Sequence[Row[Any]], at: datetime) -> None:
     """End `call` at `at` by what its legs tell; nothing happens to a call that has ended before."""
@@ -45,12 +48,16 @@ def _judge(call: Row[Any], agent: Row[Any] | None, customers: Sequence[Row[Any]]
                 alerted=decisive.alerted_at is not None,
                 cause=decisive.hangup_cause,
                 tech_cause=decisive.tech_cause,
-                canceled=decisive.dial_status == "CANCEL" or bool(call.hangup_by),
+                # A hang-up after Dial() had come to another end (during the busy tone) does not change that end.
+                canceled=decisive.dial_status == "CANCEL" or (decisive.dial_status is None and bool(call.hangup_by)),
             )
         )
     if call.denial:
         return Ending(EndReason.DENIED_AT_DIAL, NOT_PLACED)
     answered = agent is not None and agent.answered_at is not None
+    if call.state == State.CALLING_CUSTOMER and agent is not None and agent.hangup_cause == _NO_WAY:
+        # The gate allowed it, and Dial() could not even make a channel: the trunk is down.
+        return Ending(EndReason.FAILED, NOT_PLACED)
     if (answered and not call.hangup_by) or call.state == State.CALLING_CUSTOMER:
         # The collector answered and no customer leg was made: the gate was silent, late or not there.
         return Ending(EndReason.DENIED_AT_DIAL, NOT_PLACED)

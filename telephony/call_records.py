@@ -3,10 +3,11 @@
 Every change writes its journal entry in the same transaction; the entry carries the call as it then stood.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -57,12 +58,23 @@ async def create(transaction: Transaction, values: dict[str, Any], now: datetime
     return row
 
 
-async def move(transaction: Transaction, call_id: str, target: State, at: datetime, **columns: Any) -> Row[Any] | None:
+async def move(
+    transaction: Transaction,
+    call_id: str,
+    target: State,
+    at: datetime,
+    *,
+    only_from: Collection[State] | None = None,
+    **columns: Any,
+) -> Row[Any] | None:
     """Take a call to `target` when its present state allows it; None when it does not (late or repeated news)."""
     values: dict[str, Any] = {"state": target, **columns}
-    if f"{target}_at" in calls.c:
-        values.setdefault(f"{target}_at", at)
-    statement = update(calls).where(calls.c.id == call_id, calls.c.state.in_(sources_of(target))).values(**values)
+    moment = calls.c.get(f"{target}_at")
+    if moment is not None:
+        # A call that comes back (from hold, from unknown) got there when it first did.
+        values.setdefault(moment.name, func.coalesce(moment, at))
+    states = sources_of(target) if only_from is None else [state for state in sources_of(target) if state in only_from]
+    statement = update(calls).where(calls.c.id == call_id, calls.c.state.in_(states)).values(**values)
     row = (await transaction.execute(statement.returning(*calls.c))).first()
     if row is not None:
         transaction.journal(_entry("call.state", row, at, "system"))

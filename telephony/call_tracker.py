@@ -10,7 +10,6 @@ from typing import Any
 
 import structlog
 from sqlalchemy import update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Row
 
 from config.database import Transaction
@@ -57,6 +56,10 @@ class CallTracker:
     def follow(self, uniqueid: str, call_id: str) -> None:
         """Count this channel among ours."""
         self._call_of[uniqueid] = call_id
+
+    def follows(self, uniqueid: str) -> bool:
+        """Whether the channel's events are being written down."""
+        return uniqueid in self._call_of
 
     def take_strays(self) -> list[str]:
         """Channels that must not go on: their call is over, unknown, or was hung up before its phone rang."""
@@ -128,7 +131,11 @@ class CallTracker:
     async def _channel_gone(self, transaction: Transaction, event: Hangup, now: datetime) -> None:
         call_id = self._call_of.pop(event.uniqueid)
         await self._update_leg(
-            transaction, event.uniqueid, ended_at=now, hangup_cause=event.cause, tech_cause=event.tech_cause or None
+            transaction,
+            event.uniqueid,
+            ended_at=now,
+            hangup_cause=event.cause,
+            tech_cause=event.tech_cause[:64] or None,
         )
         known = await call_records.legs_of(transaction.connection, call_id)
         if all(leg.ended_at is not None for leg in known):
@@ -156,9 +163,6 @@ async def add_leg(
     transaction: Transaction, pbx: str, uniqueid: str, call_id: str, role: str, channel: str, created_at: datetime
 ) -> None:
     """Write a leg down; one that is known already stays as it is."""
-    dialect = postgresql if transaction.connection.dialect.name == "postgresql" else sqlite
-    await transaction.execute(
-        dialect.insert(legs)
-        .values(pbx=pbx, uniqueid=uniqueid, call_id=call_id, role=role, channel=channel, created_at=created_at)
-        .on_conflict_do_nothing()
+    await transaction.insert_once(
+        legs, pbx=pbx, uniqueid=uniqueid, call_id=call_id, role=role, channel=channel, created_at=created_at
     )

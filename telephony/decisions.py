@@ -1,5 +1,6 @@
 """Decide whether a call may be made, and keep the decision: facts, pack versions and verdict, so anyone can re-run it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,6 +35,13 @@ class Decision:
     def allowed(self) -> bool:
         """Whether the call may be made."""
         return self.verdict.verdict == "allow"
+
+    @property
+    def override(self) -> dict[str, Any] | None:
+        """The override without which the call would not have been allowed, with the rules it set aside."""
+        if self.facts.override is None or not self.verdict.lifted:
+            return None
+        return {**self.document["override"], "rules": [denial.rule for denial in self.verdict.lifted]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,16 @@ async def read(connection: AsyncConnection, decision_id: str) -> Row[Any]:
     if row is None:
         raise NotFound(f"no decision {decision_id}")
     return row
+
+
+def pinned(facts: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored facts with each pack as `id@version` of that day (the verdict's `versions`), so that a re-run uses those.
+
+    A pack named then but not in force decided nothing, and is left out.
+    """
+    versions = {name: str(found) for name, found in result["versions"].items() if name not in ("tzdata", "holidays")}
+    packs = [f"{name}@{version}" for name, found in sorted(versions.items()) for version in found.split(",")]
+    return {**facts, "packs": packs}
 
 
 def seconds_allowed(facts: Facts, longest: int) -> int:

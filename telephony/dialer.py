@@ -15,8 +15,7 @@ from sqlalchemy.engine import Row
 
 from config import clock
 from config.database import Database, Transaction
-from config.errors import Fault
-from config.identifiers import new_id
+from config.errors import Fault, Invalid
 from telephony import call_records, trunks
 from telephony.ami import AnswerUnknown, PbxUnavailable
 from telephony.call_states import EndReason, State
@@ -72,11 +71,11 @@ class Dialer:
         pbx.phones.require_free(phone.extension)
 
     async def reserve(
-        self, transaction: Transaction, subject: Subject, phone: Phone, now: datetime
+        self, transaction: Transaction, subject: Subject, phone: Phone, call_id: str, now: datetime
     ) -> tuple[Decision, Row[Any] | None]:
         """Judge and, if allowed, write call and reservation: one atomic step with person, number and agent locked.
 
-        Returns the stored decision and the call's row, None when denied. Raises AgentBusy, NoTrunk, NotFound.
+        Returns the stored decision and the row of call `call_id`, None when denied. Raises AgentBusy, NoTrunk, NotFound.
         """
         await transaction.lock(
             [
@@ -90,9 +89,8 @@ class Dialer:
         if busy is not None:
             raise AgentBusy("you are on another call; finish it first", call_id=busy.id)
         decision = await self.decider.decide(transaction.connection, subject, now)
-        call_id = new_id(now) if decision.allowed else None
-        await store(transaction, decision, "click", call_id)
-        if call_id is None:
+        await store(transaction, decision, "click", call_id if decision.allowed else None)
+        if not decision.allowed:
             return decision, None
         if not await trunks.routes_for(transaction.connection, phone.pbx, subject.number):
             raise NoTrunk("no trunk is set up for this number; an administrator can add one")
@@ -110,7 +108,8 @@ class Dialer:
     async def originate(self, call: Row[Any]) -> Row[Any]:
         """Ring the collector's phone for a call that was reserved; returns the row as the PBX's answer left it.
 
-        Raises PbxUnavailable when nothing was sent or the PBX refused: then the reservation is given back.
+        Raises PbxUnavailable when nothing was sent or the PBX refused, Invalid for an extension that must not be sent:
+        then the reservation is given back.
         """
         link = self.pbxs[call.pbx].link
         try:
@@ -126,7 +125,7 @@ class Dialer:
         except AnswerUnknown as error:
             log.warning("dialer.originate_unanswered", call_id=call.id, detail=error.detail)
             return await self._update(call, State.UNKNOWN)
-        except PbxUnavailable:
+        except (PbxUnavailable, Invalid):
             await self._never_placed(call)
             raise
         if not answer.ok:
@@ -137,7 +136,7 @@ class Dialer:
     async def _update(self, call: Row[Any], state: State) -> Row[Any]:
         """Events may have moved the call further already; then the row is returned as they left it."""
         async with self.database.write() as transaction:
-            moved = await call_records.move(transaction, call.id, state, clock.now())
+            moved = await call_records.move(transaction, call.id, state, clock.now(), only_from={State.QUEUED})
             row = moved or await call_records.find(transaction.connection, call.id)
             return row if row is not None else call
 
@@ -168,8 +167,12 @@ def _reservation(call_id: str, decision: Decision, now: datetime) -> dict[str, A
         "channel": "call",
         "by": "us",
         "outcome": "reserved",
-        "consented": False,
+        "consented": decision.verdict.consented,
     }
+
+
+def _override_column(decision: Decision) -> dict[str, Any]:
+    return {"override": decision.override} if decision.override else {}
 
 
 def _call_values(call_id: str, decision: Decision, phone: Phone, now: datetime) -> dict[str, Any]:
@@ -189,6 +192,7 @@ def _call_values(call_id: str, decision: Decision, phone: Phone, now: datetime) 
         "pbx": phone.pbx,
         "uniqueid": call_id,
         "decision_id": decision.id,
+        **_override_column(decision),
         "created_at": now,
         "violations": [],
     }

@@ -57,7 +57,8 @@ class FastAgiServer:
 
     async def start(self) -> None:
         """Begin to listen."""
-        self._server = await asyncio.start_server(self._serve, self._host, self._port, limit=8192)
+        # Several service processes on one machine share the port, so that the PBX needs one address.
+        self._server = await asyncio.start_server(self._serve, self._host, self._port, limit=8192, reuse_port=True)
 
     @property
     def port(self) -> int:
@@ -115,6 +116,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, va
     for name, value in variables.items():
         if not re.fullmatch(r"[A-Z_]+", name) or not _VALUE.fullmatch(value):
             raise BadRequest(f"{name} cannot be handed to the dialplan")
+    for name, value in variables.items():
         writer.write(f'SET VARIABLE {name} "{value}"\n'.encode())
         await writer.drain()
         reply = await reader.readline()

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Row
 
 from config import clock, identifiers
 from config.database import Database, Transaction
+from config.errors import NotFound
 from telephony import call_records, trunks
 from telephony.call_states import BEFORE_THE_GATE, State
 from telephony.decisions import Decider, Decision, seconds_allowed, store
@@ -61,6 +62,11 @@ FOREIGN_CHANNEL = Refusal(
     "该呼叫不在催收员本人的话机上(不允许呼叫转移)。",
 )
 WITHDRAWN = Refusal("gate/hung-up", "The call was hung up before it was dialled.", "拨出前已挂断。")
+GONE = Refusal(
+    "gate/withdrawn",
+    "The number was taken off the case after the click.",
+    "点击之后该号码已从案件中移除。",
+)
 NO_TRUNK = Refusal("gate/no-trunk", "No trunk is set up for this number.", "没有可用于该号码的中继线路。")
 WINDOW_CLOSING = Refusal(
     "gate/window-closing", "The calling window closes in a few seconds.", "允许拨打的时段即将结束。"
@@ -99,7 +105,11 @@ class Gate:
         if refusal is not None:
             return await _refuse(transaction, call, refusal, now, ours=refusal is not FOREIGN_CHANNEL)
         subject = Subject(call.case_id, call.party_id, call.number, call.agent, call.role, call.purpose)
-        decision = await self.decider.decide(transaction.connection, subject, now, without_call=call_id)
+        try:
+            decision = await self.decider.decide(transaction.connection, subject, now, without_call=call_id)
+        except NotFound as gone:
+            log.info("gate.subject_gone", call_id=call_id, detail=gone.detail)
+            return await _refuse(transaction, call, GONE, now)
         await store(transaction, decision, "gate", call_id)
         if not decision.allowed:
             return await _refuse(transaction, call, _in_words(decision), now)
@@ -113,6 +123,7 @@ class Gate:
         if ring < SHORTEST_RING:
             return await _refuse(transaction, call, WINDOW_CLOSING, now)
         route = routes[0]
+        lifted: dict[str, Any] = {"override": decision.override} if decision.override else {}
         await call_records.move(
             transaction,
             call.id,
@@ -120,8 +131,10 @@ class Gate:
             now,
             trunk=route.trunk,
             caller_id=route.caller_id,
+            **lifted,
         )
-        await call_records.set_contact(transaction, call.id, at=now, outcome="live")
+        consented = decision.verdict.consented
+        await call_records.set_contact(transaction, call.id, at=now, outcome="live", consented=consented)
         policy = await policy_of(transaction.connection, decision.known.client)
         return {
             "RINGFENCE_DIAL": f"PJSIP/{route.dialled}@{route.endpoint}",

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, literal, or_, select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.settings import Policy
 from telephony.numbers import time_zones
-from telephony.policy.packs import history_horizon, resolve
+from telephony.policy.packs import history_horizon, packs_for_regions
 from telephony.tables import contacts, overrides, policies
 
 HISTORY_COLUMNS = [
@@ -48,7 +48,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class CaseFacts:
-    """What the desk knows, in the shape of the facts document; `client` chooses the policy."""
+    """What the desk knows, in the shape of the facts document; `client` chooses the policy.
+
+    `regions` are the debtor's, who may be somebody else than the party called.
+    """
 
     client: str
     case: dict[str, Any]
@@ -56,31 +59,39 @@ class CaseFacts:
     number: dict[str, Any]
     debts: list[str]
     account: str | None
+    regions: tuple[str, ...] = ()
 
 
 CaseFactsSource = Callable[[AsyncConnection, Subject], Awaitable[CaseFacts]]
 """Reads the desk's tables inside the caller's transaction; raises NotFound for a case, party or number it doesn't have."""
 
 
+def no_skew() -> float:
+    """Where no PBX is there to compare clocks with."""
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """Makes facts documents. `recorder_healthy` answers whether a call made now would be recorded."""
+    """Makes facts documents. `recorder_healthy` answers whether a call made now would be recorded.
+
+    `clock_skew` answers by how many seconds the PBX's clock differs from ours.
+    """
 
     case_facts: CaseFactsSource
     defaults: Policy
     recorder_healthy: Callable[[], bool]
+    clock_skew: Callable[[], float] = no_skew
 
     async def document(
         self, connection: AsyncConnection, subject: Subject, now: datetime, *, without_call: str | None = None
     ) -> tuple[CaseFacts, dict[str, Any]]:
         """The facts of `subject` at `now`; `without_call` leaves that call's own reservation out of the history."""
         known = await self.case_facts(connection, subject)
-        policy = await policy_of(connection, known.client)
-        packs = list(policy.packs) if policy else self.defaults.packs
-        house = dict(policy.house) if policy else {}
-        house["guard_seconds"] = max(house.get("guard_seconds", 0), self.defaults.guard_seconds)
+        found = await _policy_and_override(connection, subject, known.client, now)
+        packs, house = self.policy_from(found, known, now)
         party = {**known.party, "locations": _with_number_zones(known.party["locations"], subject.number)}
-        since = now - history_horizon(resolve(packs, now.date()))
+        since = now - history_horizon(packs, party["relation"], house)
         document: dict[str, Any] = {
             "at": now.isoformat(),
             "packs": packs,
@@ -95,10 +106,26 @@ class Gathering:
             "house": house,
             "recorder_healthy": self.recorder_healthy(),
         }
-        override = await _override(connection, subject, now)
-        if override is not None:
-            document["override"] = override
+        if skew := _told_skew(self.clock_skew()):
+            document["clock_skew_seconds"] = skew
+        if found.by is not None:
+            document["override"] = {"by": found.by, "reason": found.reason, "expires_at": found.expires_at.isoformat()}
         return known, document
+
+    def policy_from(self, found: Row[Any], known: CaseFacts, now: datetime) -> tuple[list[str], dict[str, Any]]:
+        """The packs and the house values: the client's own, else the default, and what the regions add by themselves."""
+        packs = list(self.defaults.packs if found.packs is None else found.packs)
+        named = {reference.partition("@")[0] for reference in packs}
+        places = [place["region"] for place in known.party["locations"] if place.get("region")]
+        packs += [pack for pack in packs_for_regions([*places, *known.regions], now) if pack not in named]
+        house = dict(found.house or {})
+        house["guard_seconds"] = max(house.get("guard_seconds", 0), self.defaults.guard_seconds)
+        return packs, house
+
+
+def _told_skew(seconds: float) -> float:
+    """A PBX tells whole seconds: less than one is what the telling takes."""
+    return round(seconds, 1) if abs(seconds) >= 1 else 0.0
 
 
 async def policy_of(connection: AsyncConnection, client: str) -> Row[Any] | None:
@@ -133,15 +160,18 @@ def _history_entry(row: Row[Any]) -> dict[str, Any]:
 def _with_number_zones(locations: list[dict[str, Any]], number: str) -> list[dict[str, Any]]:
     """Add where the number says the person is. A number of several zones that fit a known location says nothing new."""
     zones = time_zones(number)
-    known = {location["zone"] for location in locations}
+    known = {location["zone"] for location in locations if location.get("zone")}
     if len(zones) > 1 and known.intersection(zones):
         return locations
     return locations + [{"source": "number", "zone": zone} for zone in zones if zone not in known]
 
 
-async def _override(connection: AsyncConnection, subject: Subject, now: datetime) -> dict[str, Any] | None:
-    statement = (
-        select(overrides)
+async def _policy_and_override(connection: AsyncConnection, subject: Subject, client: str, now: datetime) -> Row[Any]:
+    """The client's policy and the override that lasts longest, each None where there is none: one query, since it is
+    between the click and the phone.
+    """
+    given = (
+        select(overrides.c.id)
         .where(
             overrides.c.case_id == subject.case_id,
             overrides.c.number == subject.number,
@@ -150,6 +180,14 @@ async def _override(connection: AsyncConnection, subject: Subject, now: datetime
         )
         .order_by(overrides.c.expires_at.desc())
         .limit(1)
+        .scalar_subquery()
     )
-    row = (await connection.execute(statement)).first()
-    return {"by": row.by, "reason": row.reason, "expires_at": row.expires_at.isoformat()} if row else None
+    one = select(literal(1).label("one")).subquery()
+    statement: Select[Any] = (
+        select(policies.c.packs, policies.c.house, overrides.c.by, overrides.c.reason, overrides.c.expires_at)
+        .select_from(one)
+        .outerjoin(policies, policies.c.client == client)
+        .outerjoin(overrides, overrides.c.id == given)
+    )
+    row: Row[Any] = (await connection.execute(statement)).one()
+    return row

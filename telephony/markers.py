@@ -28,6 +28,10 @@ class LegMarker:
     answered_at: datetime | None
     cause: int | None
     tech_cause: str | None
+    dial_status: str | None = None
+    """Of Dial(), on the agent leg."""
+    alerted: bool = False
+    """On the agent leg: whether the dialled one rang or sent early media."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,14 @@ async def read_markers(link: AmiLink) -> Markers:
                 case ["gate", call_id]:
                     gates.add(call_id)
                     keys["/".join(parts)] = call_id
-                case ["leg", call_id, role, uniqueid]:
+                case ["leg", call_id, "agent" | "customer" as role, uniqueid]:
                     legs.append(_leg(call_id, role, uniqueid, _pairs(event.get("Val", ""))))
                     keys["/".join(parts)] = call_id
                 case ["emergency", uniqueid]:
                     emergencies.append(_emergency(uniqueid, _pairs(event.get("Val", ""))))
                     keys["/".join(parts)] = ""
+                case ["gate" | "leg" | "emergency", *_]:
+                    raise ValueError("not a key that the dialplan writes")
         except (KeyError, ValueError) as error:
             log.error("markers.unreadable", key="/".join(parts), error=str(error))
     return Markers(tuple(legs), frozenset(gates), tuple(emergencies), keys)
@@ -94,8 +100,11 @@ def _pairs(value: str) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in value.split(",") if "=" in pair)
 
 
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} carries no offset")
+    return moment.astimezone(UTC)
 
 
 def _leg(call_id: str, role: str, uniqueid: str, values: Mapping[str, str]) -> LegMarker:
@@ -103,18 +112,20 @@ def _leg(call_id: str, role: str, uniqueid: str, values: Mapping[str, str]) -> L
         call_id=call_id,
         role=role,
         uniqueid=uniqueid,
-        ended_at=datetime.fromisoformat(values["ended"]).astimezone(UTC),
-        started_at=_moment(values.get("started")),
-        answered_at=_moment(values.get("answered")),
+        ended_at=_moment(values["ended"]),
+        started_at=_moment(values["started"]) if values.get("started") else None,
+        answered_at=_moment(values["answered"]) if values.get("answered") else None,
         cause=int(values["cause"]) if values.get("cause", "").isdigit() else None,
-        tech_cause=values.get("tech") or None,
+        tech_cause=values["tech"][:64] if values.get("tech") else None,
+        dial_status=values["dial"][:16] if values.get("dial") else None,
+        alerted=bool(values.get("ring_ms") or values.get("progress_ms")),
     )
 
 
 def _emergency(uniqueid: str, values: Mapping[str, str]) -> EmergencyMarker:
     return EmergencyMarker(
         uniqueid=uniqueid,
-        at=datetime.fromisoformat(values["at"]).astimezone(UTC),
+        at=_moment(values["at"]),
         number=values.get("number", ""),
         endpoint=values.get("from", ""),
     )

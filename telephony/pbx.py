@@ -1,4 +1,7 @@
-"""One PBX as the service lives with it: its link, its phones, and the one consumer that follows its events in order."""
+"""One PBX as the service lives with it: its link, its phones, and the one consumer that follows its events in order.
+
+Of several service processes each has a link, but only the holder of the PBX's lease writes down what happens there.
+"""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -8,23 +11,15 @@ import structlog
 from config import clock
 from config.database import Database
 from config.journal import Entry
+from config.leases import Lease
 from config.settings import Pbx as PbxSettings
-from telephony.ami import (
-    AmiAccount,
-    AmiLink,
-    AnswerUnknown,
-    Inbox,
-    LinkState,
-    PbxUnavailable,
-    StateChange,
-)
+from telephony.ami import AmiAccount, AmiLink, AnswerUnknown, Inbox, LinkState, PbxUnavailable, StateChange
 from telephony.ami_events import AmiEvent, DeviceStateChange
 from telephony.call_records import open_calls
+from telephony.call_states import BEFORE_THE_GATE
 from telephony.call_tracker import CallTracker
-from telephony.dialplan import FAMILY
 from telephony.phones import Phones
 from telephony.settlement import settle
-from telephony.trunks import endpoints_of
 
 log = structlog.get_logger(__name__)
 
@@ -33,9 +28,9 @@ BATCH = 100
 
 
 class Pbx:
-    """Owns the link and follows it until closed."""
+    """Owns the link and follows it until closed. `process` names this service process among several."""
 
-    def __init__(self, settings: PbxSettings, database: Database) -> None:
+    def __init__(self, settings: PbxSettings, database: Database, process: str) -> None:
         self.name = settings.name
         self.settings = settings
         self._database = database
@@ -44,28 +39,34 @@ class Pbx:
             settings.name, settings.host, settings.port, settings.username, settings.secret, settings.tls
         )
         self.link = AmiLink(account, on_event=self._inbox.event, on_state=self._inbox.state)
+        self.lease = Lease(database, f"pbx:{settings.name}", process)
         self.phones = Phones()
         self.tracker = CallTracker(self.name)
         self._follower: asyncio.Task[None] | None = None
         self._next: StateChange | None = None
+        self._books = asyncio.Lock()
         self._settled = False
+        self._phones_read = False
 
     async def start(self) -> None:
         """Connect, and follow from then on."""
+        await self.lease.renew()
         await self.link.start()
         self._follower = asyncio.create_task(self._follow(), name=f"pbx {self.name}")
 
     async def close(self) -> None:
-        """Let go of the PBX; live calls go on there and are taken up at the next start."""
+        """Let go of the PBX; live calls go on there and are taken up by the next process."""
         await self.link.close()
         if self._follower is not None:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
+        await self.lease.release()
 
     @property
     def ready(self) -> bool:
-        """Whether the link is up and every open call has been settled."""
-        return self.link.state is LinkState.UP and self._settled
+        """Whether calls can be placed: the link is up, and if the books are ours, every open call has been settled."""
+        up = self.link.state is LinkState.UP and self._phones_read
+        return up and (self._settled or not self.lease.held)
 
     def require_up(self) -> None:
         """Raise PbxUnavailable unless calls can be placed now."""
@@ -73,30 +74,38 @@ class Pbx:
             status = self.link.status
             raise PbxUnavailable(f"PBX {self.name} is {status.state}: {status.reason}", pbx=self.name)
 
-    async def settle_silent(self, now: datetime, older_than: timedelta) -> None:
-        """Settle again when an open call has been in doubt for longer than that; its PBX may never speak of it."""
-        if self.ready and await self._in_doubt(now - older_than):
-            await settle(self._database, self.tracker, self.link, now)
+    async def keep_books(self, now: datetime, *, afresh_after: timedelta, doubt_after: timedelta) -> None:
+        """Renew the lease; settle what a former holder left, what is in doubt, and everything once in a while."""
+        if not await self.lease.renew():
+            self._settled = False
+            return
+        if self.link.state is not LinkState.UP or not self._phones_read:
+            return
+        if not self._settled:
+            await self._settle(afresh=True)
+        elif now - self._settled_at >= afresh_after or await self._in_doubt(now - doubt_after):
+            await self._settle(afresh=False)
+
+    async def _settle(self, *, afresh: bool) -> None:
+        async with self._books:
+            if afresh:
+                self.tracker.forget_all()
+            await settle(self._database, self.tracker, self.link, clock.now())
+            self._settled, self._settled_at = True, clock.now()
 
     async def _in_doubt(self, since: datetime) -> bool:
         async with self._database.read() as connection:
             return any(
-                row.state in ("unknown", "queued") and row.created_at < since
+                row.state in BEFORE_THE_GATE and not self.tracker.follows(row.uniqueid) and row.created_at < since
                 for row in await open_calls(connection, self.name)
             )
 
-    async def tell_emergency_trunks(self) -> None:
-        """Write down at the PBX which endpoints carry emergency calls, so that they pass with the service down."""
-        async with self._database.read() as connection:
-            endpoints = await endpoints_of(connection, self.name)
-        fields = {"Family": FAMILY, "Key": "emergency-trunks", "Val": ",".join(endpoints)}
-        await self.link.send("DBPut", fields)
-
-    async def _hang_up(self, uniqueid: str) -> None:
+    async def hang_up(self, channel: str) -> None:
+        """End a leg that must not go on; a PBX that says nothing is asked again by the next settlement."""
         try:
-            await self.link.send("Hangup", {"Channel": uniqueid, "Cause": "16"})
+            await self.link.send("Hangup", {"Channel": channel, "Cause": "16"})
         except (PbxUnavailable, AnswerUnknown) as error:
-            log.warning("pbx.hangup_unanswered", uniqueid=uniqueid, detail=error.detail)
+            log.warning("pbx.hangup_unanswered", channel=channel, detail=error.detail)
 
     async def _follow(self) -> None:
         while True:
@@ -113,13 +122,14 @@ class Pbx:
                 self.link.drop("the events could not be written")
 
     async def _state_changed(self, change: StateChange) -> None:
-        self._settled = False
+        self._settled = self._phones_read = False
         if change.state is LinkState.UP:
-            self.tracker.forget_all()
             await self.phones.read(self.link)
-            await settle(self._database, self.tracker, self.link, clock.now())
-            await self.tell_emergency_trunks()
-            self._settled = True
+            self._phones_read = True
+            if self.lease.held:
+                await self._settle(afresh=True)
+        if not self.lease.held:
+            return
         async with self._database.write() as transaction:
             transaction.journal(
                 Entry(
@@ -133,7 +143,7 @@ class Pbx:
         """Write what `first` means, and what has come in meanwhile, in one transaction."""
         if not self._concerns(first):
             return
-        async with self._database.write() as transaction:
+        async with self._books, self._database.write() as transaction:
             await self.tracker.apply(transaction, first, clock.now())
             for _ in range(BATCH):
                 item = self._inbox.get_nowait()
@@ -143,9 +153,9 @@ class Pbx:
                 if self._concerns(item):
                     await self.tracker.apply(transaction, item, clock.now())
         for uniqueid in self.tracker.take_strays():
-            await self._hang_up(uniqueid)
+            await self.hang_up(uniqueid)
 
     def _concerns(self, event: AmiEvent) -> bool:
         if isinstance(event, DeviceStateChange):
             self.phones.changed(event)
-        return self.tracker.concerns(event)
+        return self.lease.held and self.tracker.concerns(event)

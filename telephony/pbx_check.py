@@ -1,18 +1,18 @@
 """What is missing or wrong on a PBX, each with the one sentence that mends it. Looks and tries, changes nothing."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from config import clock
 from telephony.ami import AmiLink
 from telephony.dialplan import DESK, FAMILY, FILE, PROBE, DialplanSettings, sections
+from telephony.pbx_clock import clock_difference
 from telephony.pbx_needs import ACTIONS, EVENT_CLASSES, MODULES, MODULES_FOR_URLS
 from telephony.pbx_probe import ask, new_token
 from telephony.pbx_state import EXTENSIONS, is_included, phone_contexts, running_dialplan, unlike, written_sections
+from telephony.spool_probe import NOT_APPLIED, probe_spool
 
 OLDEST_MAJOR = 20
 CLOCK_SECONDS = 2.0
@@ -170,36 +170,9 @@ async def _gate(on: Checked) -> AsyncIterator[Finding]:
 
 
 async def _spool(on: Checked) -> AsyncIterator[Finding]:
-    if PROBE not in await running_dialplan(on.link):
-        return
-    token = new_token()
-    written = await ask(on.link, "spool", token)
-    if not (written or "").isdigit() or written == "0":
-        yield Finding(
-            "spool-unwritable",
-            Severity.ERROR,
-            on.dialplan.spool,
-            "Asterisk cannot record into the spool.",
-            "Create the folder on the PBX, with free space, owned by the user that Asterisk runs as.",
-        )
-        return
-    probe = on.spool_local / f"probe-{token}.raw"
-    try:
-        seen = await asyncio.to_thread(lambda: probe.stat().st_size)
-        await asyncio.to_thread(probe.unlink)
-    except OSError as error:
-        yield Finding(
-            "spool-invisible",
-            Severity.ERROR,
-            str(on.spool_local),
-            f"What Asterisk records in {on.dialplan.spool} cannot be read and cleared here: {error.strerror}.",
-            "Let spool_local name the same folder (a mount, or the same machine), readable and writable by this service.",
-        )
-        return
-    if seen != int(written or 0):
-        message = f"Asterisk wrote {written} bytes, here are {seen}: the two folders are not one, or the mount lags."
-        mend = "Let spool_local name the very folder that spool_pbx names on the PBX."
-        yield Finding("spool-differs", Severity.ERROR, str(on.spool_local), message, mend)
+    problem = await probe_spool(on.link, on.dialplan.spool, on.spool_local)
+    if problem is not None and problem is not NOT_APPLIED:
+        yield Finding(problem.code, Severity.ERROR, problem.where, problem.message, problem.mend)
 
 
 async def _phones(on: Checked) -> AsyncIterator[Finding]:
@@ -244,12 +217,7 @@ async def _emergency(on: Checked) -> AsyncIterator[Finding]:
 
 
 async def _clock(on: Checked) -> AsyncIterator[Finding]:
-    before = clock.now().timestamp()
-    stamp = (await on.link.send("Ping")).fields.get("Timestamp", "")
-    after = clock.now().timestamp()
-    if not re.fullmatch(r"\d+(\.\d+)?", stamp):
-        return
-    off = max(before - float(stamp), float(stamp) - after, 0.0)
+    off = await clock_difference(on.link) or 0.0
     if off > CLOCK_SECONDS:
         yield Finding(
             "clock-difference",

@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.engine import Row
 
 from config.database import Database, Transaction
-from config.journal import Entry
+from config.journal import Entry, journal
 from telephony import call_records
-from telephony.ami import AmiLink
+from telephony.ami import AmiLink, PbxUnavailable
 from telephony.call_endings import finish
-from telephony.call_states import EndReason, State
+from telephony.call_states import BEFORE_THE_GATE, EndReason, State
 from telephony.call_tracker import CallTracker, add_leg
 from telephony.markers import EmergencyMarker, LegMarker, Markers, read_markers
 from telephony.outcomes import NOT_PLACED, Ending
@@ -26,6 +26,7 @@ from telephony.tables import legs
 
 log = structlog.get_logger(__name__)
 
+EMERGENCY = "call.emergency"
 PATIENCE = timedelta(seconds=10)
 """A call this young may have its Originate on the way still."""
 
@@ -37,18 +38,21 @@ class Snapshot:
     channels: Mapping[str, Mapping[str, str]]
     markers: Markers
 
-    def alive(self, call: Row[Any]) -> list[Mapping[str, str]]:
-        """The living channels of a call; Linkedid ties the dialled legs to the agent's."""
+    def alive(self, call: Row[Any], known: Sequence[Row[Any]]) -> list[Mapping[str, str]]:
+        """The living channels of a call: its known legs, and those that Linkedid ties to the agent's."""
+        ours = {call.uniqueid, *(leg.uniqueid for leg in known)}
         return [
             channel
             for channel in self.channels.values()
-            if call.uniqueid in (channel.get("Uniqueid"), channel.get("Linkedid"))
+            if channel.get("Uniqueid") in ours or channel.get("Linkedid") == call.uniqueid
         ]
 
 
 async def take_snapshot(link: AmiLink) -> Snapshot:
     """Read channels, then markers: a leg that ends in between is found among the markers."""
     channels = await link.send("CoreShowChannels")
+    if not channels.ok:
+        raise PbxUnavailable(f"the PBX does not show its channels, so nothing can be settled: {channels.message}")
     markers = await read_markers(link)
     return Snapshot({event.get("Uniqueid", ""): event for event in channels.events}, markers)
 
@@ -57,33 +61,39 @@ async def settle(database: Database, tracker: CallTracker, link: AmiLink, now: d
     """Settle every open call of the PBX, take up those still alive, and let the PBX forget what is written down now."""
     snapshot = await take_snapshot(link)
     async with database.write() as transaction:
-        open_calls = await call_records.open_calls(transaction.connection, tracker.pbx)
-        for call in open_calls:
-            await _settle_call(transaction, tracker, snapshot, call, now)
-        for marker in snapshot.markers.emergencies:
-            _journal_emergency(transaction, tracker.pbx, marker)
-    living = {call.id for call in open_calls if snapshot.alive(call)}
+        living = set()
+        for call in await call_records.open_calls(transaction.connection, tracker.pbx):
+            if await _settle_call(transaction, tracker, snapshot, call, now):
+                living.add(call.id)
+        await _journal_emergencies(transaction, tracker.pbx, snapshot.markers.emergencies)
     await snapshot.markers.delete(link, keep=living)
 
 
 async def _settle_call(
     transaction: Transaction, tracker: CallTracker, snapshot: Snapshot, call: Row[Any], now: datetime
-) -> None:
-    living = snapshot.alive(call)
+) -> bool:
+    """Put one call right; True while the PBX may still write of it."""
+    living = snapshot.alive(call, await call_records.legs_of(transaction.connection, call.id))
     ended = snapshot.markers.legs_of(call.id)
     for marker in ended:
         await _write_leg(transaction, tracker.pbx, call.id, marker)
+    for marker in ended:
+        await _write_dial(transaction, call.id, marker)
     for channel in living:
         role = "agent" if channel["Uniqueid"] == call.uniqueid else "customer"
         await add_leg(transaction, tracker.pbx, channel["Uniqueid"], call.id, role, channel["Channel"], now)
         tracker.follow(channel["Uniqueid"], call.id)
     known = await call_records.legs_of(transaction.connection, call.id)
     if living:
+        await _end_vanished_legs(transaction, tracker, known, living, now)
         await _take_up(transaction, call, known, living, now)
-    elif not ended and now - call.created_at < PATIENCE and call.state in (State.QUEUED, State.UNKNOWN):
-        return
-    else:
-        await _close(transaction, snapshot, call, known, ended, now)
+        return True
+    if any(tracker.follows(leg.uniqueid) for leg in known):
+        return True  # its first channel came after the snapshot was taken; its events are being written
+    if not known and now - call.created_at < PATIENCE and call.state in BEFORE_THE_GATE:
+        return True
+    await _close(transaction, snapshot, call, known, ended, now)
+    return False
 
 
 async def _write_leg(transaction: Transaction, pbx: str, call_id: str, marker: LegMarker) -> None:
@@ -98,6 +108,32 @@ async def _write_leg(transaction: Transaction, pbx: str, call_id: str, marker: L
         values["answered_at"] = marker.answered_at
     mine = (legs.c.pbx == pbx) & (legs.c.uniqueid == marker.uniqueid) & legs.c.ended_at.is_(None)
     await transaction.execute(update(legs).where(mine).values(**values))
+
+
+async def _write_dial(transaction: Transaction, call_id: str, marker: LegMarker) -> None:
+    """The agent leg's handler knows how Dial() went: whether the callee was alerted, and whether the caller gave up."""
+    customers = (legs.c.call_id == call_id) & (legs.c.role == "customer")
+    if marker.alerted:
+        unknown = customers & legs.c.alerted_at.is_(None)
+        await transaction.execute(update(legs).where(unknown).values(alerted_at=legs.c.created_at))
+    if marker.dial_status:
+        untold = customers & legs.c.dial_status.is_(None)
+        await transaction.execute(update(legs).where(untold).values(dial_status=marker.dial_status))
+
+
+async def _end_vanished_legs(
+    transaction: Transaction,
+    tracker: CallTracker,
+    known: Sequence[Row[Any]],
+    living: Sequence[Mapping[str, str]],
+    now: datetime,
+) -> None:
+    """A leg of a living call that is gone without a marker would keep the call from ever ending."""
+    there = {channel["Uniqueid"] for channel in living}
+    for leg in known:
+        if leg.ended_at is None and leg.uniqueid not in there and not tracker.follows(leg.uniqueid):
+            mine = (legs.c.pbx == leg.pbx) & (legs.c.uniqueid == leg.uniqueid)
+            await transaction.execute(update(legs).where(mine).values(ended_at=now))
 
 
 async def _take_up(
@@ -151,12 +187,13 @@ async def _close(
     await call_records.end(transaction, call.id, now, ending)
 
 
-def _journal_emergency(transaction: Transaction, pbx: str, marker: EmergencyMarker) -> None:
-    transaction.journal(
-        Entry(
-            at=marker.at,
-            kind="call.emergency",
-            actor=marker.endpoint or "unknown",
-            data={"pbx": pbx, "number": marker.number, "uniqueid": marker.uniqueid},
-        )
-    )
+async def _journal_emergencies(transaction: Transaction, pbx: str, markers: Sequence[EmergencyMarker]) -> None:
+    """Once each: a marker whose deletion was lost is read again at the next settlement."""
+    if not markers:
+        return
+    rows = await transaction.all(select(journal.c.data).where(journal.c.kind == EMERGENCY))
+    told = {(row.data["pbx"], row.data["uniqueid"]) for row in rows}
+    for marker in markers:
+        if (pbx, marker.uniqueid) not in told:
+            data = {"pbx": pbx, "number": marker.number, "uniqueid": marker.uniqueid}
+            transaction.journal(Entry(at=marker.at, kind=EMERGENCY, actor=marker.endpoint or "unknown", data=data))

@@ -36,6 +36,7 @@ calls = Table(
     Column("tech_cause", String(64)),
     Column("hangup_by", String(128)),  # who asked for the hang-up on our side, before it happened
     Column("denial", Document),  # the gate's refusal, when it refused what the click was allowed
+    Column("override", Document),  # the supervisor's leave that the call needed: {by, reason, expires_at, rules}
     Column("violations", Document, nullable=False),
     Column("disposition", Document),
     Index("ix_calls_agent_open", "agent", "ended_at"),

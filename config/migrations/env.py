@@ -1,6 +1,6 @@
 """Alembic's entry. Connection and metadata are handed over by `config.migrate`, so no layer above is imported here."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
@@ -8,7 +8,7 @@ from alembic.autogenerate.api import AutogenContext
 from config.schema import Document, Sequence, UtcDateTime
 
 
-def _render_type(kind: str, item: Any, autogenerate: AutogenContext) -> str | bool:
+def _render_type(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
     """Name our own column types in a new migration, instead of taking them apart."""
     names = {id(Document): "Document", id(Sequence): "Sequence"}
     name = "UtcDateTime()" if isinstance(item, UtcDateTime) else names.get(id(item))

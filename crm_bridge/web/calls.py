@@ -11,13 +11,14 @@ from config import clock
 from config.errors import Conflict, Fault, NotFound
 from crm_bridge import cases, idempotency, scope
 from crm_bridge.click import Click, Clicked, click, denial_document
-from crm_bridge.users import User
+from crm_bridge.drain import Draining
+from crm_bridge.users import Role, User
 from crm_bridge.web import keys
 from crm_bridge.web.api import PEOPLE, Api, Body, PageQuery
 from crm_bridge.web.dispatch import user_of
 from crm_bridge.web.problems import problem_response
 from recordings.tables import recordings
-from telephony import call_records, decisions
+from telephony import decisions
 from telephony.ami import PbxUnavailable
 from telephony.call_records import call_document
 from telephony.dialer import NoTrunk
@@ -30,7 +31,7 @@ from telephony.tables import calls
 
 api = Api("calls")
 
-CALLERS = ("collector", "supervisor")
+CALLERS: tuple[Role, ...] = ("collector", "supervisor")
 SHORT_RECORDING = ("id", "leg", "state", "duration", "sha256", "pcm_sha256", "flags")
 
 
@@ -142,12 +143,14 @@ async def _seen_case(request: web.Request, user: User, case_id: str) -> None:
         InvalidNumber,
         idempotency.KeyRequired,
         idempotency.KeyInFlight,
+        Draining,
     ),
     summary="Call a customer: your phone rings first",
 )
 async def place(request: web.Request, body: Dial) -> Any:
     """201 once the PBX has taken the call, or with state `unknown` if it said nothing in 5 s; 503 only if nothing was sent."""
     user = user_of(request)
+    request.app[keys.DRAIN].refuse_if_begun()
     key = idempotency.require_key(request.headers.get("Idempotency-Key"))
     subject = _subject(request, body, user)
     await _seen_case(request, user, body.case_id)
@@ -248,9 +251,7 @@ async def hangup(request: web.Request) -> dict[str, Any]:
     row = await visible_call(request, user, request.match_info["id"])
     if row.ended_at is None:
         await request.app[keys.DIALER].hangup(row, user.name)
-    async with request.app[keys.DATABASE].read() as connection:
-        row = await call_records.find(connection, row.id)
-        return {**call_document(row), "recordings": await _recordings(connection, row.id)}
+    return await show(request)
 
 
 @api.operation(

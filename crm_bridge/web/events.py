@@ -1,6 +1,7 @@
 """`GET /v1/events`: what happens, as server-sent events (WHATWG HTML, EventSource); each role sees only what is its own."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -15,8 +16,6 @@ from crm_bridge.web.api import EVERYONE, Api, Media
 from crm_bridge.web.dispatch import user_of
 
 api = Api("events")
-
-PING_SECONDS = 15
 
 
 def event_document(entry: Entry) -> dict[str, Any]:
@@ -60,10 +59,10 @@ async def events(request: web.Request) -> web.StreamResponse:
     async with request.app[keys.DATABASE].read() as connection:
         team = await scope.team_members(connection, user)
     async with sse_response(request) as stream:
-        stream.ping_interval = PING_SECONDS
         async for entry in request.app[keys.LIVE].entries(after, lambda entry: scope.entry_seen_by(user, team, entry)):
             if not stream.is_connected():
                 break
             if entry is not None:
-                await stream.send(json.dumps(event_document(entry)), event=entry.kind, id=str(entry.id))
+                with suppress(ConnectionError):  # the page was closed: the next look ends the stream
+                    await stream.send(json.dumps(event_document(entry)), event=entry.kind, id=str(entry.id))
     return stream

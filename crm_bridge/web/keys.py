@@ -11,13 +11,15 @@ from crm_bridge.credentials import Credential
 from crm_bridge.users import User
 
 if TYPE_CHECKING:
-    from crm_bridge.web.api import Operation
+    from crm_bridge.drain import Drain
     from crm_bridge.live import LiveStream
+    from crm_bridge.web.api import Operation
     from recordings.health import RecorderHealth
     from recordings.replay import Replay
     from telephony.decisions import Decider
     from telephony.dialer import Dialer
     from telephony.pbx import Pbx
+    from telephony.upkeep import Upkeep
 
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
@@ -25,6 +27,8 @@ DECIDER: "web.AppKey[Decider]" = web.AppKey("decider")
 DIALER: "web.AppKey[Dialer]" = web.AppKey("dialer")
 LIVE: "web.AppKey[LiveStream]" = web.AppKey("live")
 PBXS: "web.AppKey[Mapping[str, Pbx]]" = web.AppKey("pbxs")
+UPKEEPS: "web.AppKey[Mapping[str, Upkeep]]" = web.AppKey("upkeeps")
+DRAIN: "web.AppKey[Drain]" = web.AppKey("drain")
 HEALTH: "web.AppKey[RecorderHealth]" = web.AppKey("health")
 REPLAY: "web.AppKey[Replay]" = web.AppKey("replay")
 OPERATIONS: "web.AppKey[tuple[Operation, ...]]" = web.AppKey("operations", tuple)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, false, or_, select
 from sqlalchemy.engine import Row
 
 from config import clock
@@ -108,6 +108,11 @@ def _may_hear(user: User) -> ColumnElement[bool]:
     return calls.c.agent == user.name if user.role == "collector" else scope.calls_seen_by(user)
 
 
+def _of_no_call(user: User) -> ColumnElement[bool]:
+    """Recordings without a call, an emergency call's: for overseers who are bound to no client."""
+    return calls.c.id.is_(None) if user.role in OVERSEERS and not user.clients else false()
+
+
 async def _require_hearable(request: web.Request, call_id: str) -> None:
     async with request.app[keys.DATABASE].read() as connection:
         seen = select(calls.c.id).where(calls.c.id == call_id, _may_hear(user_of(request)))
@@ -158,10 +163,11 @@ async def peaks(request: web.Request) -> dict[str, Any]:
 )
 async def index(request: web.Request, query: RecordingsQuery) -> dict[str, Any]:
     """Of the calls the asker may see; `call_id` for those of one call."""
+    user = user_of(request)
     statement = (
         select(recordings)
-        .join(calls, calls.c.id == recordings.c.call_id)
-        .where(scope.calls_seen_by(user_of(request)))
+        .outerjoin(calls, calls.c.id == recordings.c.call_id)
+        .where(or_(scope.calls_seen_by(user), _of_no_call(user)))
         .order_by(recordings.c.id.desc())
         .limit(query.limit + 1)
     )
@@ -185,11 +191,11 @@ async def index(request: web.Request, query: RecordingsQuery) -> dict[str, Any]:
 )
 async def leg_audio(request: web.Request, query: AudioQuery) -> web.StreamResponse:
     """As archived, sample for sample. Every play is journalled with who it was."""
-    recording_id = request.match_info["id"]
+    recording_id, user = request.match_info["id"], user_of(request)
     statement = (
         select(recordings.c.call_id)
-        .join(calls, calls.c.id == recordings.c.call_id)
-        .where(recordings.c.id == recording_id, _may_hear(user_of(request)))
+        .outerjoin(calls, calls.c.id == recordings.c.call_id)
+        .where(recordings.c.id == recording_id, or_(_may_hear(user), _of_no_call(user)))
     )
     async with request.app[keys.DATABASE].read() as connection:
         call_id = await connection.scalar(statement)

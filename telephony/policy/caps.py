@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telephony.policy.checks import Check, Count, FirstAllowed, Sentence, exempt, never, together
-from telephony.policy.facts import PENDING, Contact, Facts, HouseCap, Outcome
+from telephony.policy.facts import Contact, Facts, HouseCap
+from telephony.policy.fields import PENDING, Outcome
 from telephony.policy.rules import PLACED, CapRule, Words
 from telephony.policy.zones import local_date, start_of_day
 
 Exemption = tuple[datetime | None, datetime | None]
 ALERTED: tuple[Outcome, ...] = tuple(outcome for outcome in PLACED if outcome != "failed")
+_ZH = {
+    "person": "人", "number": "号码", "debt": "债务", "account": "账户", "household": "家庭", "reached": "人或号码",
+    "attempts": "拨打", "contacts": "接触", "conversations": "通话",
+}  # fmt: skip
 _COUNTS: dict[str, tuple[Outcome, ...]] = {
     "attempts": PLACED,
     "contacts": ("conversation", "voicemail", "dropped"),
@@ -87,14 +92,16 @@ def house_caps(facts: Facts) -> list[CapRule]:
 
 def _house_cap(index: int, cap: HouseCap) -> CapRule:
     per = " and ".join(cap.per)
+    per_zh = "、".join(_ZH[key] for key in cap.per)
+    window_zh = f"{cap.minutes}分钟内" if cap.minutes else "每日" if cap.days == 1 else f"{cap.days}日内"
     draft = CapRule(
         kind="cap", name=cap.name or f"cap-{index}", hard=False, text=Words(en="", zh=""), source="house",
         confidence="V", limit=cap.limit, days=cap.days, minutes=cap.minutes, per=cap.per, channels=cap.channels,
         outcomes=_COUNTS[cap.counts],
     )  # fmt: skip
     text = Words(
-        en=f"The client's policy allows {cap.limit} {cap.counts} per {per} in {draft.window}",
-        zh=f"委托方政策:每{per} {draft.window} 内不超过 {cap.limit} 次({cap.counts})",
+        en=f"The client's policy: {cap.counts} per {per} in {'a ' * (cap.days == 1)}{draft.window}, at most {cap.limit}",
+        zh=f"委托方政策:同一{per_zh}{window_zh}不超过 {cap.limit} 次{_ZH[cap.counts]}",
     )
     return draft.model_copy(update={"text": text})
 
@@ -126,7 +133,7 @@ def _counts(row: Contact, rule: CapRule) -> bool:
         return False
     if row.channel != "call":
         return row.outcome != "failed" or "failed" in rule.outcomes
-    return row.outcome in rule.outcomes or row.outcome in PENDING
+    return row.outcome in rule.outcomes or row.outcome in rule.pending
 
 
 def _is_kind(row: Contact, rule: CapRule, facts: Facts) -> bool:
@@ -241,7 +248,7 @@ def _eighth_day(received: datetime, key: str) -> datetime:
 
 
 def _conversed(row: Contact, facts: Facts, debts: frozenset[str]) -> bool:
-    spoken = row.channel == "call" and (row.outcome == "conversation" or row.outcome in PENDING)
+    spoken = row.channel == "call" and row.outcome in ("conversation", "live")
     return spoken and row.by == "us" and _same_person(row, facts, debts) and _same_debt(row, facts, debts)
 
 
@@ -254,7 +261,7 @@ def _why(rule: CapRule, used: int, pending: int) -> Sentence:
     note_en = f" {rule.note.en}" if rule.note else ""
     note_zh = f"{rule.note.zh}" if rule.note else ""
     if pending:
-        note_en = f" {pending} of them not over or not known yet, and counted as the worst it may become.{note_en}"
+        note_en = f" Calls not over or not known yet, counted as the worst they may become: {pending}.{note_en}"
         note_zh = f"其中 {pending} 次尚未结束或结果未知,按最不利情形计。{note_zh}"
     if rule.cooldown:
         return Sentence(f"{rule.text.en}.{note_en}", f"{rule.text.zh}。{note_zh}")

@@ -10,6 +10,10 @@ from telephony.policy.suspensions import handles_complaint
 Flag = Callable[[Facts], FirstAllowed | None]
 
 
+_ZH = {
+    "debtor": "债务人", "guarantor": "担保人", "spouse": "配偶", "contact": "联系人", "employer": "工作单位",
+    "unrelated": "无关人员", "collect": "催收", "complaint": "投诉处理", "location": "询问下落", "message": "转告留言",
+}  # fmt: skip
 _MESSAGE_ONLY = Sentence(
     "A third person: ask only where the debtor is or for a call back, and never speak of the debt",
     "对方为第三人:仅可询问债务人联系方式或请其转告回电,不得提及债务",
@@ -58,9 +62,10 @@ def _wrong_purpose(rule: ThirdPartyRule, facts: Facts) -> Sentence | None:
     if facts.purpose in rule.purposes:
         return None
     allowed = " or ".join(rule.purposes) or "no purpose"
+    zh = "、".join(_ZH[purpose] for purpose in rule.purposes)
     return Sentence(
         f"{rule.text.en} (the party is {facts.party.relation}; allowed: {allowed}; asked: {facts.purpose})",
-        f"{rule.text.zh}(对方:{facts.party.relation};允许用途:{'、'.join(rule.purposes) or '无'};本次:{facts.purpose})",
+        f"{rule.text.zh}(对方:{_ZH[facts.party.relation]};允许用途:{zh or '无'};本次:{_ZH[facts.purpose]})",
     )
 
 

@@ -1,97 +1,35 @@
 """The facts document: everything a verdict reads, checked field by field; a slip is an error, never an allowance."""
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, StrictBool, ValidationError, model_validator
 
 from config.errors import Invalid
-from telephony.policy.zones import known_zones
+from telephony.policy.fields import (
+    DAYS,
+    E164,
+    Channel,
+    Clock,
+    Day,
+    Moment,
+    Name,
+    NearMoment,
+    NumberKind,
+    Outcome,
+    Part,
+    Per,
+    Purpose,
+    Relation,
+    ZoneKey,
+)
 
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-PENDING = frozenset({"live", "reserved", "unknown"})
-FUTURE_TOLERANCE = timedelta(seconds=60)
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
-_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
-
-Outcome = Literal[
-    "conversation", "voicemail", "no_answer", "busy", "not_in_service", "dropped", "rejected", "failed", "not_placed",
-    "live", "reserved", "unknown",
+__all__ = [
+    "Agreement", "Band", "Case", "Contact", "Facts", "House", "HouseCap", "Location", "Number", "NumberKind", "Party",
+    "Relation", "ZoneKey", "problems", "read_facts",
 ]  # fmt: skip
-Relation = Literal["debtor", "guarantor", "spouse", "contact", "employer", "unrelated"]
-Purpose = Literal["collect", "complaint", "location", "message"]
-NumberKind = Literal["mobile", "landline", "work"]
-Channel = Literal["call", "sms", "email", "letter"]
-
-
-def _written_moment(value: object) -> object:
-    if isinstance(value, datetime) or (isinstance(value, str) and _MOMENT.match(value)):
-        return value
-    raise ValueError("must be a time like 2026-06-01T20:59:00+08:00")
-
-
-def _in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must be a time between the years 1 and 9999") from None
-
-
-def _near(value: datetime) -> datetime:
-    if not 1970 <= value.year <= 2200:
-        raise ValueError("must be a time between the years 1970 and 2200")
-    return value
-
-
-def _known_zone(value: str) -> str:
-    if value not in known_zones():
-        raise ValueError(f"must be a zone of the tz database such as Asia/Shanghai, and {value!r} is none")
-    return value
-
-
-def minutes(clock: str) -> int:
-    """Minutes past midnight of "HH:MM"; "24:00" is the end of the day."""
-    return int(clock[:2]) * 60 + int(clock[3:])
-
-
-def _clock(value: str) -> str:
-    if not _CLOCK.fullmatch(value):
-        raise ValueError('must be a time of day like "08:00", up to "24:00"')
-    return value
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_moment), AfterValidator(_in_utc)]
-NearMoment = Annotated[Moment, AfterValidator(_near)]
-ZoneKey = Annotated[str, AfterValidator(_known_zone)]
-Clock = Annotated[str, AfterValidator(_clock)]
-Name = Annotated[str, Field(min_length=1)]
-E164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{2,14}$")]
-
-
-class Part(BaseModel):
-    """A part of the document: unknown members are refused, and a member that is null is a member that is absent."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and None in data.values():
-            return {key: value for key, value in data.items() if value is not None}
-        return data
+FUTURE_TOLERANCE = timedelta(seconds=60)
 
 
 class Agent(Part):
@@ -113,8 +51,8 @@ class Agreement(Part):
     """What the party agreed to: calls at these hours, or calls beyond the cap, in [from, until)."""
 
     kind: Literal["hours", "call"]
-    received: Moment | None = None
-    from_: Moment | None = Field(default=None, alias="from")
+    received: NearMoment | None = None
+    from_: NearMoment | None = Field(default=None, alias="from")
     until: Moment | None = None
 
     @model_validator(mode="after")
@@ -206,15 +144,12 @@ class Contact(Part):
     consented: StrictBool = False
 
 
-Per = Literal["person", "reached", "household", "number", "debt", "account"]
-
-
 class HouseCap(Part):
     """A stricter cap of the client: at most `limit` in `days` rolling days (1: the calendar day) or in `minutes`."""
 
     limit: int = Field(ge=0)
     days: int | None = Field(default=None, ge=1, le=366)
-    minutes: int | None = Field(default=None, ge=1)
+    minutes: int | None = Field(default=None, ge=1, le=525600)
     per: tuple[Per, ...] = ("person",)
     counts: Literal["attempts", "contacts", "conversations"] = "attempts"
     channels: tuple[Channel, ...] = ("call",)
@@ -272,14 +207,6 @@ class Facts(Part):
     clock_skew_seconds: float = Field(default=0, ge=-86400, le=86400, allow_inf_nan=False)
     recorder_healthy: StrictBool = True
 
-    @model_validator(mode="after")
-    def _no_future_contact(self) -> "Facts":
-        latest = self.at + max(FUTURE_TOLERANCE, timedelta(seconds=abs(self.clock_skew_seconds)))
-        for index, contact in enumerate(self.history):
-            if contact.at > latest:
-                raise ValueError(f"history.{index}.at lies after `at`: a contact cannot be in the future")
-        return self
-
     @property
     def widening(self) -> timedelta:
         """Guard and clock skew, by which `at` is widened on both sides."""
@@ -287,7 +214,7 @@ class Facts(Part):
 
 
 _SAYS = {
-    "extra_forbidden": "is not a member of the facts document",
+    "extra_forbidden": "is not a known member",
     "missing": "is required",
     "timezone_aware": "must carry an offset, like 2026-06-01T20:59:00+08:00",
     "model_type": "must be an object",
@@ -316,11 +243,24 @@ def problems(error: ValidationError) -> list[dict[str, str]]:
 def read_facts(document: Mapping[str, Any]) -> Facts:
     """Check a facts document; `Invalid` names each field and what it must be."""
     try:
-        return Facts.model_validate(document)
+        facts = Facts.model_validate(document)
+        errors = _future_contacts(facts)
     except ValidationError as error:
         errors = problems(error)
     except RecursionError:
         errors = [{"field": "facts", "message": "is nested too deeply"}]
+    if not errors:
+        return facts
     first = errors[0]
     rest = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     raise Invalid(f"facts: {first['field']} {first['message']}{rest}", errors)
+
+
+def _future_contacts(facts: Facts) -> list[dict[str, str]]:
+    latest = facts.at + max(FUTURE_TOLERANCE, timedelta(seconds=abs(facts.clock_skew_seconds)))
+    message = "lies after `at`: a contact cannot be in the future"
+    return [
+        {"field": f"history.{index}.at", "message": message}
+        for index, contact in enumerate(facts.history)
+        if contact.at > latest
+    ]

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from telephony.policy.checks import SEARCH, Check, FirstAllowed, Sentence, together
-from telephony.policy.facts import DAYS, Band, Facts, minutes
+from telephony.policy.facts import Band, Facts
+from telephony.policy.fields import DAYS, minutes
 from telephony.policy.holiday_calendar import is_holiday
 from telephony.policy.rules import HoursRule
 from telephony.policy.zones import DAY_MINUTES, Interval, merged, spans, zone

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from telephony.policy.facts import Band, Channel, NumberKind, Outcome, Per, Purpose, Relation, ZoneKey
+from telephony.policy.facts import Band
+from telephony.policy.fields import PENDING, Channel, NumberKind, Outcome, Per, Purpose, Relation, ZoneKey
 
 Confidence = Literal["V", "V2", "M"]
 Status = Literal["on", "off", "draft"]
@@ -62,8 +63,8 @@ class HoursRule(RuleBase):
 class CapRule(RuleBase):
     """At most `limit` counted contacts in a window: `days` rolling by date (1: the calendar day), `minutes`, or ever.
 
-    `outcomes` says which calls count; texts, e-mails and letters count when sent; what is pending (live, reserved,
-    unknown) counts as the worst it may become. `cooldown`: the limit is one, told as days of rest after a conversation.
+    `outcomes` says which calls count; texts, e-mails and letters count when sent; `pending` calls, whose outcome is not
+    known yet, count as the worst they may become. `cooldown`: the limit is one, told as days of rest after a conversation.
     """
 
     kind: Literal["cap"]
@@ -76,6 +77,7 @@ class CapRule(RuleBase):
     directions: tuple[Literal["outbound", "inbound"], ...] = ("outbound",)
     by: tuple[Literal["us", "client"], ...] = ("us", "client")
     outcomes: tuple[Outcome, ...] = PLACED
+    pending: tuple[Outcome, ...] = PENDING
     number_kinds: tuple[NumberKind, ...] | None = None
     relations: tuple[Relation, ...] | None = None
     skip_consented: bool = False

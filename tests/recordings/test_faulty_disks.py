@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from config import clock
-from recordings.health import RecorderHealth
+from recordings.health import RecorderHealth, Room
 from tests.support.spooled import PBX, Recorder, stereo, tone
 
 CUSTOMER = stereo(tone(600, 8), tone(440, 8))
@@ -148,9 +148,9 @@ async def test_a_read_only_spool_is_archived_from_and_cleared_when_it_can_be(rec
     assert not left.exists()
 
 
-def health(recorder: Recorder, least: int = 1) -> RecorderHealth:
+def health(recorder: Recorder, least: Room = Room(1, 0)) -> RecorderHealth:
     return RecorderHealth(
-        database=recorder.database, archive=recorder.archive, spools=recorder.spools, least_free_bytes=least
+        database=recorder.database, archive=recorder.archive, spools=recorder.spools, least_free=least
     )
 
 
@@ -182,7 +182,7 @@ async def test_a_missing_spool_is_an_incident_until_it_is_back(recorder: Recorde
 
 
 async def test_too_little_room_is_unhealthy(recorder: Recorder) -> None:
-    looked = await health(recorder, least=1 << 60).look(clock.now())
+    looked = await health(recorder, least=Room(1 << 60, 1.0)).look(clock.now())
     assert set(looked.problems) == {f"spool:{PBX}", "archive"}
     assert "MiB free" in looked.problems["archive"]
 

@@ -61,6 +61,7 @@ async def _killed(recorder: Recorder, now: object, point: str) -> int:
     return await process.wait()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_what_a_killed_process_left_unfinished_is_removed_after_an_hour(recorder: Recorder) -> None:
     call = await recorder.call(agent=None)
     recorder.leave(call.file("customer"), CUSTOMER)

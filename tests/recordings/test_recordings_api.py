@@ -15,7 +15,7 @@ from crm_bridge.web import dispatch, keys, middleware
 from crm_bridge.web import recordings as routes
 from recordings.replay import Replay
 from tests.support.api import Service
-from tests.support.spooled import Recorder, SpooledCall, silence, stereo, tone
+from tests.support.spooled import START, Recorder, SpooledCall, silence, stereo, tone
 
 
 @pytest.fixture
@@ -123,6 +123,20 @@ async def test_recordings_are_listed_one_a_leg_with_their_proofs(recorder: Recor
     assert {item["call_id"] for item in first["items"] + rest["items"]} == {call.id, other.id}
     assert len(first["items"] + rest["items"]) == 4
     assert (await heard.get("/v1/recordings", "sun"))["items"] == []
+
+
+async def test_an_emergency_calls_recording_is_for_overseers_of_every_client(
+    recorder: Recorder, heard: Service
+) -> None:
+    recorder.leave("emergency17180000007.agent.pbx-1718000000.7.raw", stereo(tone(440, 2), silence(2)))
+    await recorder.sweep.run(START)
+    await recorder.run()
+    (found,) = (await heard.get("/v1/recordings", "root"))["items"]
+    assert (found["call_id"], found["flags"]) == ("emergency17180000007", ["emergency"])
+    assert (await heard.ask("GET", f"/v1/recordings/{found['id']}/audio", "root")).status == 200
+    for user in ("qian", "li"):
+        assert (await heard.get("/v1/recordings", user))["items"] == []
+        assert (await heard.ask("GET", f"/v1/recordings/{found['id']}/audio", user)).status == 404
 
 
 async def test_a_call_without_audio_says_so(recorder: Recorder, heard: Service) -> None:

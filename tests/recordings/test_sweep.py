@@ -4,8 +4,11 @@ import os
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
-from recordings.spool import file_name, parse
+from recordings.spool import Spool, file_name, parse
+from recordings.sweep import Sweep
+from recordings.tables import recordings
 from tests.support.spooled import PBX, START, Recorder, stereo, tone
 
 CUSTOMER = stereo(tone(600, 8), tone(440, 8))
@@ -18,7 +21,7 @@ def at(seconds: float) -> datetime:
 async def test_a_file_of_a_known_call_without_a_row_is_adopted(recorder: Recorder) -> None:
     call = await recorder.call(expect=False)
     recorder.leave(call.file("customer"), CUSTOMER)
-    await recorder.sweep.run(at(60))
+    await recorder.sweep.run(at(20))
     await recorder.run(60)
     row = await recorder.row(call, "customer")
     assert (row.state, row.required, row.flags) == ("archived", 1, [])
@@ -78,6 +81,57 @@ async def test_a_leg_that_became_known_late_is_expected_all_the_same(recorder: R
     await recorder.sweep.run(at(44))
     await recorder.run(61)
     assert {(await recorder.row(call, role)).state for role in ("agent", "customer")} == {"missing"}
+
+
+async def test_two_pbxs_may_share_a_folder(recorder: Recorder) -> None:
+    call = await recorder.call(agent=None, expect=False)
+    recorder.leave(call.file("customer"), CUSTOMER)
+    spools = {"other": Spool(recorder.folder), PBX: Spool(recorder.folder)}
+    sweep = Sweep(database=recorder.database, archive=recorder.archive, spools=spools)
+    for seconds in (20, 90):
+        await sweep.run(at(seconds))
+    await recorder.run(90)
+    assert (await recorder.row(call, "customer")).state == "archived"
+    assert await recorder.incidents(still_open=None) == []
+
+
+async def test_the_recordings_of_an_emergency_call_are_archived_too(recorder: Recorder) -> None:
+    for role, uniqueid in (("agent", "pbx-1718000000.7"), ("customer", "pbx-1718000000.8")):
+        recorder.leave(f"emergency17180000007.{role}.{uniqueid}.raw", CUSTOMER)
+    await recorder.sweep.run(at(0))
+    assert await recorder.run() == 2
+    async with recorder.database.read() as connection:
+        rows = list(await connection.execute(select(recordings)))
+    assert {(row.leg, row.state, *row.flags) for row in rows} == {
+        ("agent", "archived", "emergency"),
+        ("customer", "archived", "emergency"),
+    }
+    assert all((row.leg_ended_at - row.leg_started_at).total_seconds() == pytest.approx(8) for row in rows)
+    assert not list(recorder.folder.iterdir())
+    assert await recorder.incidents(still_open=None) == []
+
+
+async def test_an_emergency_call_in_progress_is_left_alone(recorder: Recorder) -> None:
+    path = recorder.folder / "emergency17180000007.agent.pbx-1718000000.7.raw"
+    with path.open("wb") as writer:
+        for seconds in (0, 30, 60, 90):
+            writer.write(CUSTOMER)
+            writer.flush()
+            await recorder.sweep.run(at(seconds))
+            assert await recorder.run(seconds) == 0
+    assert await recorder.incidents(still_open=None) == []
+
+
+async def test_a_leftover_stays_when_the_archive_has_lost_its_object(recorder: Recorder) -> None:
+    call = await recorder.call(agent=None)
+    recorder.leave(call.file("customer"), CUSTOMER)
+    await recorder.run()
+    recorder.store.path((await recorder.row(call, "customer")).object).unlink()
+    left = recorder.leave(call.file("customer"), CUSTOMER)
+    for seconds in (60, 130):
+        await recorder.sweep.run(at(seconds))
+    assert left.exists()
+    assert [kind for kind, _ in await recorder.incidents()] == ["orphan"]
 
 
 async def test_a_probe_of_the_pbx_check_is_nobodys_business_and_goes_away(recorder: Recorder) -> None:

@@ -5,6 +5,8 @@ import struct
 import wave
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recordings.wav import Layout, Unreadable, layout
 from tests.support.spooled import tone
@@ -91,6 +93,18 @@ def test_a_chunk_before_the_samples_is_stepped_over() -> None:
 def test_what_is_not_16_bit_pcm_is_refused_with_a_reason(data: bytes) -> None:
     with pytest.raises(Unreadable, match=r"\w"):
         read(data)
+
+
+@given(st.binary(max_size=300), st.booleans())
+def test_whatever_the_bytes_no_sample_is_read_from_beyond_the_file(rest: bytes, riff: bool) -> None:
+    data = (b"RIFF\x24\0\0\0WAVEfmt " if riff else b"") + rest
+    try:
+        found = read(data)
+    except Unreadable:
+        return
+    assert 0 <= found.offset <= len(data)
+    assert found.offset + found.frames * found.frame_bytes <= len(data)
+    assert found.channels in (1, 2)
 
 
 def test_a_header_without_an_end_is_given_up_after_64_kib() -> None:

@@ -1,26 +1,27 @@
 """A gate that does as it is told: a real FastAGI peer that answers, keeps silent, hangs up, or answers late."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
+
+Answer = Mapping[str, str] | Callable[[list[str]], Mapping[str, str]] | None
 
 
 class AgiStub:
     """`async with AgiStub() as gate`: listens at `gate.address`; what it was asked is in `gate.asked` (path, arguments).
 
-    `answer` are the channel variables it sets; None says nothing and keeps the line. `closes` hangs up without a word;
-    `delay` is in seconds, before the answer. All may be changed between calls.
+    `answer` are the channel variables it sets, or gives for the arguments it was asked with; None says nothing and keeps
+    the line. `closes` hangs up without a word; `delay` is in seconds, before the answer. All may be changed meanwhile.
     """
 
-    def __init__(self, answer: Mapping[str, str] | None = None, *, closes: bool = False, delay: float = 0.0) -> None:
+    def __init__(self, answer: Answer = None, *, port: int = 0, closes: bool = False, delay: float = 0.0) -> None:
         self.answer, self.closes, self.delay = answer, closes, delay
+        self.port = port
         self.asked: list[tuple[str, list[str]]] = []
-        self.environments: list[dict[str, str]] = []
         self.dropped = asyncio.Event()
         """Set when the PBX lets go of a line on which nothing was answered."""
         self._server: asyncio.Server | None = None
-        self.port = 0
 
     @property
     def address(self) -> str:
@@ -52,17 +53,17 @@ class AgiStub:
             key, _, value = line.partition(": ")
             environment[key] = value
         arguments = [value for key, value in environment.items() if key.startswith("agi_arg_")]
-        self.environments.append(environment)
-        self.asked.append((environment.get("agi_network_script", ""), arguments))
+        path = environment.get("agi_network_script", "")
+        self.asked.append((path, arguments))
         try:
-            await self._reply(reader, writer, environment)
+            await self._reply(reader, writer, path, arguments)
         except ConnectionError:
             self.dropped.set()
         finally:
             writer.close()
 
     async def _reply(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, environment: Mapping[str, str]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, arguments: list[str]
     ) -> None:
         if self.closes:
             return
@@ -71,8 +72,8 @@ class AgiStub:
             self.dropped.set()
             return
         await asyncio.sleep(self.delay)
-        probe = environment.get("agi_network_script") == "probe"
-        for name, value in ({"RINGFENCE_VERDICT": "probe"} if probe else self.answer).items():
+        answer = self.answer(arguments) if callable(self.answer) else self.answer
+        for name, value in ({"RINGFENCE_VERDICT": "probe"} if path == "probe" else answer).items():
             writer.write(f'SET VARIABLE {name} "{value}"\n'.encode())
             await writer.drain()
             if not await reader.readline():

@@ -1,24 +1,33 @@
-"""A TCP proxy in front of a manager port: delays, splits, freezes, repeats, cuts. What the network does, on demand."""
+"""A TCP proxy in front of a manager port: delays, splits, freezes, repeats, drops, reorders, cuts, on demand."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Self
+
+Treatment = Callable[[bytes], Sequence[float]]
+"""For one whole AMI message, the seconds after which it is passed on: `(0,)` as it comes, `()` dropped, `(0, 0.3)` twice,
+`(0.3,)` late, so that what follows overtakes it."""
+_END = b"\r\n\r\n"
+_BANNER = b"Asterisk Call Manager"
 
 
 class AmiProxy:
     """`async with AmiProxy(host, port) as proxy`, then connect to `proxy.port`. Settings hold from the next bytes on.
 
     `delay` in seconds; `chunk` bytes a write (0: as they come); `repeat` writes each read from the PBX that many times.
+    `treat` is asked about every message of its direction, `to_pbx` or `from_pbx`; without it, bytes pass as they come.
+    A late message is delivered even when its sender is gone.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, treat: Mapping[str, Treatment] | None = None) -> None:
         self.port = 0
         self.delay = 0.0
         self.chunk = 0
         self.repeat = 1
         self.passed = {"to_pbx": 0, "from_pbx": 0}
         self._target = (host, port)
+        self._treat = dict(treat or {})
         self._open = {"to_pbx": asyncio.Event(), "from_pbx": asyncio.Event()}
         self._writers: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
@@ -82,16 +91,42 @@ class AmiProxy:
         self._start(self._pump("from_pbx", pbx_reader, writer))
 
     async def _pump(self, direction: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        late: list[asyncio.Task[None]] = []
+        treat, pending = self._treat.get(direction), b""
         try:
             while data := await reader.read(65536):
                 await asyncio.sleep(self.delay)
                 await self._open[direction].wait()
+                if treat is not None:
+                    data, pending = self._treated(treat, pending + data, writer, late)
                 for _ in range(self.repeat if direction == "from_pbx" else 1):
                     await self._write(direction, writer, data)
         except OSError:
             pass
         finally:
+            await asyncio.gather(*late, return_exceptions=True)
             writer.transport.abort()
+
+    def _treated(
+        self, treat: Treatment, data: bytes, writer: asyncio.StreamWriter, late: list[asyncio.Task[None]]
+    ) -> tuple[bytes, bytes]:
+        """What of `data` to pass on now, and the unfinished message at its end; what comes later is begun."""
+        now = bytearray()
+        if data.startswith(_BANNER):
+            banner, found, data = data.partition(b"\r\n")
+            now += banner + found
+        *messages, pending = data.split(_END)
+        for message in messages:
+            for seconds in treat(message):
+                if seconds:
+                    late.append(asyncio.create_task(self._write_late(writer, message + _END, seconds)))
+                else:
+                    now += message + _END
+        return bytes(now), pending
+
+    async def _write_late(self, writer: asyncio.StreamWriter, message: bytes, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        writer.write(message)
 
     async def _write(self, direction: str, writer: asyncio.StreamWriter, data: bytes) -> None:
         step = self.chunk or len(data)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -22,7 +22,7 @@ ARGUMENTS = (
     "--no-first-run",
     "--autoplay-policy=no-user-gesture-required",
 )
-DESKTOP = {"width": 1280, "height": 720}
+DESKTOP = ViewportSize(width=1280, height=720)
 
 
 @asynccontextmanager
@@ -47,7 +47,7 @@ async def reader(
         base_url=origin,
         locale=locale,
         timezone_id=zone,
-        viewport=DESKTOP,  # type: ignore[arg-type]  # a dict of the right shape
+        viewport=DESKTOP,
         color_scheme="dark" if dark else "light",
         reduced_motion="reduce",
     )
@@ -56,7 +56,7 @@ async def reader(
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
     page.on("console", lambda message: _note_message(troubles, message))
-    page.on("request", lambda request: request.url.startswith(origin) or troubles.append(f"asked for {request.url}"))
+    page.on("request", lambda request: _note_stranger(troubles, origin, request.url))
     try:
         yield page
     finally:
@@ -68,6 +68,11 @@ def _note_message(troubles: list[str], message: Any) -> None:
     # Chromium logs every answer >= 400 and every lost connection; tests cause those on purpose.
     if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
         troubles.append(f"{message.type}: {message.text}")
+
+
+def _note_stranger(troubles: list[str], origin: str, url: str) -> None:
+    if not url.startswith((origin, "blob:", "data:")):
+        troubles.append(f"asked for {url}")
 
 
 async def axe_findings(page: Page) -> list[str]:

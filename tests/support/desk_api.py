@@ -8,7 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -47,6 +47,7 @@ class CannedDesk:
         self.dispositions: list[tuple[str, dict[str, Any]]] = []
         self.refusal: tuple[int, dict[str, Any]] | None = None
         self.lose_answers = 0
+        self.deaf = False
         self.hold_answer: asyncio.Event | None = None
         self.stream_down = False
         self.problems: dict[str, str] = {}
@@ -172,16 +173,21 @@ class _Routes:
         return web.json_response({"items": self.desk.notes.get(request.match_info["id"], []), "next_cursor": None})
 
     async def list_calls(self, request: web.Request) -> web.Response:
-        calls = reversed(self.desk.calls.values())
+        calls = list(reversed(self.desk.calls.values()))
         if request.query.get("open") == "true":
-            calls = (call for call in calls if call["state"] != "ended" and call["agent"] == request[keys.USER].name)  # type: ignore[assignment]
+            mine = request[keys.USER].name
+            calls = [call for call in calls if call["state"] != "ended" and call["agent"] == mine]
         elif "case_id" in request.query:
-            calls = (call for call in calls if call["case_id"] == request.query["case_id"])  # type: ignore[assignment]
-        return web.json_response({"items": list(calls), "next_cursor": None})
+            calls = [call for call in calls if call["case_id"] == request.query["case_id"]]
+        return web.json_response({"items": calls, "next_cursor": None})
 
     async def place(self, request: web.Request) -> web.StreamResponse:
         key, body = request.headers["Idempotency-Key"], await request.json()
         self.desk.placed.append((key, body))
+        if self.desk.deaf:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
         if self.desk.hold_answer is not None:
             await self.desk.hold_answer.wait()
         if self.desk.refusal is not None:
@@ -219,7 +225,7 @@ class _Routes:
             ("NOA", "no answer", "无人接听"),
             ("REF", "refuses to pay", "拒绝还款"),
         ]
-        return web.json_response({"items": [{"code": code, "en": en, "zh": zh} for code, en, zh in codes]})
+        return web.json_response({"items": [{"code": code, "label": {"en": en, "zh": zh}} for code, en, zh in codes]})
 
     async def add_note(self, request: web.Request) -> web.Response:
         case_id, text = request.match_info["id"], (await request.json())["text"]
@@ -280,8 +286,3 @@ async def canned_desk() -> AsyncIterator[tuple[CannedDesk, str]]:
     finally:
         desk.break_streams(stay_down=True)
         await server.close()
-
-
-def soon(now: datetime, **delta: int) -> str:
-    """A moment after `now` as the API writes it."""
-    return (now + timedelta(**delta)).isoformat()

@@ -13,7 +13,12 @@ def canned_cases(now: datetime) -> list[dict[str, Any]]:
     """Case documents of GET /v1/cases/{id}, with the two members that only the list shows."""
     morning = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     hours = {"allowed_now": False, "rule": "cn-outsourcing/hours", "retry_at": morning.isoformat()}
-    complaint = {"allowed_now": False, "rule": "house/complaint-open", "reason": "A complaint is open."}
+    complaint = {
+        "allowed_now": False,
+        "rule": "house/complaint-open",
+        "reason": "A complaint is open.",
+        "reason_zh": "有未结投诉。",
+    }
     return [
         _case("HX-2026-000412", "华信银行", "王伟", now - timedelta(hours=3), [
             _party("p1", "debtor", "王伟", "Asia/Shanghai", [_number("+8613800138000"), _number("+8613911112222", status="valid")]),

@@ -20,9 +20,9 @@ from config.migrate import upgrade
 from config.settings import Archive, DatabaseSettings, Dialing, Gate, Keys, Pbx, Policy, Server, Settings
 from crm_bridge import credentials, users
 from crm_bridge.app import Services
+from crm_bridge.cli_pbx import linked
 from crm_bridge.demo.lab import Lab
 from crm_bridge.serving import running
-from telephony.ami import AmiAccount, AmiLink
 from telephony.dialplan import dialplan_settings
 from telephony.pbx_config import apply
 from tests.support.postgres import fresh_database
@@ -212,18 +212,8 @@ def floor_settings(lab: Lab, folder: Path, gate_port: int, database_url: str) ->
 
 async def prepare_pbx(settings: Settings, phones: Sequence[str] = ()) -> None:
     """`pbx apply`, as an admin would."""
-    account = settings.pbx[0]
-    link = AmiLink(
-        AmiAccount(account.name, account.host, account.port, account.username, account.secret),
-        on_event=lambda event: None,
-        on_state=lambda state, reason: None,
-    )
-    await link.start()
-    try:
-        await link.connected()
+    async with linked(settings.pbx[0]) as link:
         await apply(link, dialplan_settings(settings, PBX), phones=phones)
-    finally:
-        await link.close()
 
 
 @asynccontextmanager

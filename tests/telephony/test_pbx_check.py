@@ -141,7 +141,8 @@ async def test_trunks_that_are_missing_or_do_not_answer_are_found(pbx: AsteriskI
 
 
 async def test_modules_that_are_not_loaded_are_found_with_what_they_are_for(pbx: AsteriskInstance) -> None:
-    pbx.append("modules.conf", "\n[modules]\nnoload = app_mixmonitor.so\nnoload = res_http_media_cache.so\n")
+    noload = "noload = app_mixmonitor.so\nnoload = res_http_media_cache.so\n"
+    pbx.write("modules.conf", (pbx.etc / "modules.conf").read_text().replace("[modules]\n", f"[modules]\n{noload}", 1))
     await pbx.start()
     async with up(pbx) as link:
         findings = await check(link, settings(pbx), spool_local=spool(pbx))

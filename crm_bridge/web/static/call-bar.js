@@ -124,8 +124,10 @@ export class CallBar extends HTMLElement {
       this.apply(call);
       this.#draw();
     } catch (error) {
+      const told = isLive(this.#call) && this.#call.number === wish.number; // the stream was quicker than the answer
       this.#placing = null;
-      if (error instanceof NoAnswer) this.#tellOff("unsure", () => t("call.unsure"), wish);
+      if (told) this.#notice = null;
+      else if (error instanceof NoAnswer) this.#tellOff("unsure", () => t("call.unsure"), wish);
       else this.#refused(error, wish);
     }
     this.#tell();

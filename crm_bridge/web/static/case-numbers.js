@@ -84,7 +84,7 @@ function refusalLine(number, party, button) {
 /** On demand: the decision in full, and every limit with what is used of it. */
 function unfolding(number, target) {
   const counts = number.counts ?? [];
-  if (!counts.length && !number.reason) return null;
+  if (!counts.length && number.allowed_now) return null;
   const key = `${target.caseId} ${target.partyId} ${target.number}`;
   const box = h("div", { class: "rules", id: `rules ${key}`.replaceAll(" ", "-"), hidden: !opened.has(key) },
     !number.allowed_now && h("p", {}, reasonOf(number), " ", data(number.rule, { class: "muted" })),

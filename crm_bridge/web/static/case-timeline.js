@@ -3,7 +3,7 @@
 import { calls as callsApi } from "./api.js";
 import { endingKey, endingTone, isLive, isRecorded } from "./call-model.js";
 import { data, h } from "./dom.js";
-import { amount, day, duration, exact, moment, phoneNumber } from "./format.js";
+import { amount, capital, day, duration, exact, moment, phoneNumber } from "./format.js";
 import { icon } from "./icons.js";
 import { currentLanguage, knows, t, tNodes } from "./i18n.js";
 
@@ -61,7 +61,7 @@ function noteText(note, labels) {
     "div",
     { class: "entry-note" },
     note.state === "draft" && h("span", { class: "tag", "data-tone": "warn" }, t("timeline.draft")),
-    note.action_code && h("span", { class: "tag" }, label ? label[currentLanguage()] : data(note.action_code)),
+    note.action_code && h("span", { class: "tag" }, label ? capital(label[currentLanguage()]) : data(note.action_code)),
     note.text && h("p", { class: "entry-text", dir: "auto", translate: "no" }, note.text),
     promise && h("p", { class: "small" }, tNodes("timeline.promise", { amount: promise.amount ? data(amount(promise.amount, promise.currency), { class: "number" }) : "", day: h("time", { datetime: promise.on }, day(promise.on)) })),
   );

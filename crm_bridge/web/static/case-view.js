@@ -91,7 +91,7 @@ export class CaseView extends HTMLElement {
   async #loadLabels() {
     if (Object.keys(this.#labels).length) return;
     const { items } = await actionCodes();
-    this.#labels = Object.fromEntries(items.map((one) => [one.code, one]));
+    this.#labels = Object.fromEntries(items.map(({ code, label }) => [code, label]));
   }
 
   /** The next moment at which something may be allowed, or a minute. */
@@ -129,9 +129,9 @@ export class CaseView extends HTMLElement {
       timeline: h("ol", { class: "timeline" }), empty: h("p", { class: "muted" }), notes: h("note-box"),
     };
     parts.notes.addEventListener("added", () => this.refresh());
-    const section = (name, ...content) => h("section", { class: "section", "aria-labelledby": `${name}-title` },
-      h("h2", { id: `${name}-title`, "data-title": `${name}.title` }), content);
-    parts.all = [parts.head, parts.trouble, section("party", parts.parties), section("timeline", parts.notes, parts.timeline, parts.empty)];
+    const section = (title, ...content) => h("section", { class: "section", "aria-labelledby": title },
+      h("h2", { id: title, "data-title": title }), content);
+    parts.all = [parts.head, parts.trouble, section("party.title", parts.parties), section("timeline.title", parts.notes, parts.timeline, parts.empty)];
     return parts;
   }
 

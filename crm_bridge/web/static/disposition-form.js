@@ -4,6 +4,7 @@
 import { Problem, actionCodes, calls, explain } from "./api.js";
 import { possibleOutcomes } from "./call-model.js";
 import { fill, h } from "./dom.js";
+import { capital } from "./format.js";
 import { currentLanguage, onLanguage, t } from "./i18n.js";
 
 const FIELDS = { "promise.on": "due_on", "promise.amount": "amount" }; // where the service names a field otherwise
@@ -88,7 +89,7 @@ export class DispositionForm extends HTMLElement {
 
   #fillCodes() {
     if (!this.#form || !codes) return;
-    const options = codes.map((one) => h("option", { value: one.code }, `${one.code} ${one[currentLanguage()]}`));
+    const options = codes.map((one) => h("option", { value: one.code }, `${one.code} ${capital(one.label[currentLanguage()])}`));
     fill(this.#form.elements.action_code, h("option", { value: "" }, t("disposition.choose")), options);
     this.#form.elements.action_code.value = this.#code;
   }

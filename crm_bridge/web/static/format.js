@@ -75,6 +75,9 @@ export function amount(value, currency) {
   return Number.isFinite(Number(value)) ? new Intl.NumberFormat(locale(), options).format(Number(value)) : String(value);
 }
 
+/** A phrase as it stands alone: with a capital letter. */
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** An E.164 number in groups that the eye can hold; the digits stay as they are. */
 export function phoneNumber(e164) {
   const mainland = /^\+86(1\d{2})(\d{4})(\d{4})$/.exec(e164);

@@ -17,12 +17,6 @@ TRUNK = {
     "prefixes": ["+86"],
     "caller_ids": ["+8637100000"],
 }
-    "name": "carrier-a",
-    "endpoint": "carrier-a",
-    "dial_format": "national",
-    "prefixes": ["+86"],
-    "caller_ids": ["+8637100000"],
-}
 
 
 @pytest.fixture
@@ -99,6 +93,10 @@ async def test_a_trunk_cannot_smuggle_dialplan_into_the_pbx(desk: Service, chang
     await desk.post("/v1/trunks", "root", TRUNK | change, status=422)
 
 
+async def number_of(desk: Service) -> dict:
+    return (await desk.get("/v1/cases/c1", "chen"))["parties"][0]["numbers"][0]
+
+
 async def test_an_override_lifts_the_hours_for_a_while_but_no_hard_rule(desk: Service) -> None:
     await desk.put("/v1/cases/c1", "crm", case(), status=201)
     with time_machine.travel(NIGHT_IN_SHANGHAI, tick=False):
@@ -106,6 +104,10 @@ async def test_an_override_lifts_the_hours_for_a_while_but_no_hard_rule(desk: Se
         body = {"case_id": "c1", "number": MOBILE, "reason": "asked for it", "expires_at": until}
         granted = await desk.post("/v1/overrides", "chen", body)
         assert granted["by"] == "chen"
+        assert (await number_of(desk))["allowed_now"] is True
+        flag = {"flag": "do_not_call", "value": True, "reason": "asked"}
+        await desk.post("/v1/parties/p1/flags", "chen", flag, status=200)
+        assert (await number_of(desk))["rule"] == "house/do-not-call"
         await desk.post("/v1/overrides", "root", body, status=403)
         await desk.post("/v1/overrides", "chen", body | {"number": "+8613911112222"}, status=404)
         await desk.post("/v1/overrides", "chen", body | {"case_id": "c2"}, status=404)

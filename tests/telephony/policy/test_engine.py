@@ -65,6 +65,7 @@ def test_the_guard_narrows_both_ends_of_the_band(at: str, allowed: bool) -> None
 def test_clocks_that_differ_narrow_the_band_and_are_named(skew: int) -> None:
     document = verdict("2026-06-01T20:59:00+08:00", "cn-outsourcing", clock_skew_seconds=skew)
     assert rules(document) == {"cn-outsourcing/hours", "house/clock-doubt"}
+    assert document["rule"] == "house/clock-doubt"
     assert document["retry_at"] == "2026-06-02T08:01:30+08:00"
     plainly_late = verdict(LATE, "cn-outsourcing", clock_skew_seconds=skew)
     assert rules(plainly_late) == {"cn-outsourcing/hours"}
@@ -229,11 +230,10 @@ def test_new_york_citys_rule_changes_with_the_day_of_the_call() -> None:
 
 
 def test_a_rule_that_comes_into_force_before_the_next_allowed_time_is_reckoned_with() -> None:
-    """Closed on 29 January after 22:00 by the client's hours; from the 30th the association's cap holds too."""
-    tries = contacts(*(f"2026-01-30T00:0{n}:00+08:00" for n in range(6)))
-    document = verdict("2026-01-29T23:59:30+08:00", "cn-cba-2026", house={"hours": "08:00-22:00"}, history=tries)
+    """The client's hours end at 22:00 on the 29th and begin at 07:00; from the 30th the association's 08:00 holds too."""
+    document = verdict("2026-01-29T23:00:00+08:00", "cn-cba-2026", house={"hours": "07:00-22:00"})
     assert rules(document) == {"house/hours"}
-    assert document["retry_at"] == "2026-01-31T08:00:00+08:00"
+    assert document["retry_at"] == "2026-01-30T08:00:00+08:00"
     assert any(warning["rule"] == "cn-cba-2026/not-in-force" for warning in document["warnings"])
 
 
@@ -261,6 +261,7 @@ def test_a_third_person_is_located_once_and_has_a_count_of_its_own() -> None:
         ("us-reg-f", "employer", "collect", False), ("us-reg-f", "unrelated", "location", True),
         ("cn-gbt-45251", "guarantor", "collect", True), ("cn-gbt-45251", "spouse", "collect", False),
         ("cn-gbt-45251", "unrelated", "message", False), ("au-rg96", "spouse", "collect", False),
+        ("cn-outsourcing", "unrelated", "message", False), ("cn-outsourcing", "spouse", "message", True),
         ("uk-conc", "contact", "location", True), ("in-rbi@2", "contact", "location", False),
         ("in-rbi@2", "guarantor", "collect", True),
     ],
@@ -324,3 +325,10 @@ def test_an_australian_workplace_closes_earlier_and_never_opens_at_weekends() ->
     assert verdict("2026-06-02T16:59:00+08:00", "au-rg96", **work)["verdict"] == "allow"
     assert verdict("2026-06-02T17:00:00+08:00", "au-rg96", **work)["verdict"] == "deny"
     assert verdict("2026-06-06T12:00:00+08:00", "au-rg96", **work)["retry_at"] == "2026-06-08T09:00:00+08:00"
+
+
+def test_a_calendar_that_is_about_to_run_out_warns() -> None:
+    sydney = {"locations": [{"source": "address", "zone": "Australia/Sydney"}]}
+    soon = verdict("2027-12-01T12:00:00+11:00", "au-rg96", party=sydney)
+    assert [warning["rule"] for warning in soon["warnings"]] == ["au-rg96/holidays-run-out"]
+    assert verdict("2027-06-01T12:00:00+10:00", "au-rg96", party=sydney)["warnings"] == []

@@ -28,6 +28,7 @@ async def test_a_call_is_made_and_written_up_by_keyboard_alone(sitting: Sitting)
     await sitting.desk.move(call, "connected")
     await expect(page.locator("call-bar [role=status]")).to_have_text("Connected")
     await page.keyboard.press("Alt+KeyN")
+    await expect(page.locator("[name=action_code] option")).to_have_count(4)
     await page.keyboard.press("P")  # the action code that begins with it
     await page.keyboard.press("Tab")
     await page.keyboard.press("Tab")
@@ -35,6 +36,7 @@ async def test_a_call_is_made_and_written_up_by_keyboard_alone(sitting: Sitting)
     await page.keyboard.press("Alt+KeyH")
     await expect(page.locator(".button-hangup")).to_contain_text("Hanging up")
     await sitting.desk.move(call, "ended", end_reason="completed", outcome="conversation")
+    await expect(page.locator(".call-state")).to_contain_text("Call completed")
     await page.keyboard.press("Control+Enter")
     await expect(page.locator(".notice-good")).to_have_text("Saved.")
     assert sitting.desk.hung_up == [call["id"]]
@@ -90,10 +92,11 @@ async def test_a_lost_answer_is_asked_for_again_with_the_same_key(sitting: Sitti
 
 async def test_an_answer_that_never_comes_can_be_asked_for_later_with_the_same_key(sitting: Sitting) -> None:
     page = await sitting.open_case()
-    sitting.desk.lose_answers = 4
+    sitting.desk.deaf = True
     await page.click(f'[data-number="{NUMBER}"] .button-call')
     again = page.get_by_role("button", name="Ask again")
     await expect(again).to_be_visible(timeout=15_000)
+    sitting.desk.deaf = False
     await again.click()
     await page.wait_for_selector("call-bar[data-state=calling_agent]")
     assert len({key for key, _ in sitting.desk.placed}) == 1

@@ -64,14 +64,15 @@ def test_every_key_that_a_module_asks_for_is_there() -> None:
 
 def test_every_key_is_asked_for_somewhere() -> None:
     everything = "".join(path.read_text(encoding="utf-8") for path in [*MODULES, *TEMPLATES])
-    prefixes = tuple(key.partition("${")[0] for key in _keys_of_modules() if "${" in key)
+    prefixes = tuple(re.findall(r"`([a-z.]+\.)\$\{", everything))
     unused = [key for key in catalogue("en") if f'"{key}"' not in everything and not key.startswith(prefixes)]
     assert [key for key in unused if not key.startswith("language.")] == []
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_a_template_writes_no_words_past_the_catalogue(template: Path) -> None:
-    tree = Environment(autoescape=True).parse(template.read_text(encoding="utf-8"))
+    text = re.sub(r"{% block body_class %}.*?{% endblock %}", "", template.read_text(encoding="utf-8"))
+    tree = Environment(autoescape=True).parse(text)
     written = "".join(node.data for node in tree.find_all(nodes.TemplateData))
     assert re.findall(r">[^<>]*[A-Za-z]{2}[^<>]*<", written) == []
     assert all(key in catalogue("en") for key in MARKED.findall(written) if "." in key)

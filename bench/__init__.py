@@ -1,0 +1,1 @@
+"""Benchmarks: each runs its baseline beside ours in one run and prints medians and ratios."""

@@ -1,0 +1,34 @@
+"""Fills a SQLite database with calls of the past year, straight in SQL, so that a million take seconds."""
+
+import sqlite3
+from pathlib import Path
+
+PERSONS_PER_CALL = 1 / 50
+_MOMENT = "strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || ((n * 7919) % 31536000) || ' seconds') || '000'"
+
+
+def fill(path: Path, calls: int) -> None:
+    """`calls` ended calls with their contacts and journal entries, spread over a year and over one person per 50 calls."""
+    persons = max(1, int(calls * PERSONS_PER_CALL))
+    numbers = f"""WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < {calls}),
+        past AS (SELECT n, printf('%032x', n) AS id, 'person-' || (n % {persons}) AS person,
+                 '+86138' || printf('%08d', n % {persons}) AS number, {_MOMENT} AS at FROM counted)"""
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA synchronous=OFF")
+        database.execute(
+            f"""INSERT INTO contacts (id, at, party_id, number, number_kind, debts, account, case_id, direction, channel,
+                "by", outcome, consented) {numbers} SELECT id, at, person, number, 'mobile', '["d"]', 'a', 'past',
+                'outbound', 'call', 'us', 'no_answer', 0 FROM past"""
+        )
+        database.execute(
+            f"""INSERT INTO calls (id, direction, state, end_reason, outcome, agent, role, extension, client, case_id,
+                party_id, number, purpose, pbx, uniqueid, decision_id, created_at, ended_at, violations) {numbers}
+                SELECT id, 'outbound', 'ended', 'no_answer', 'no_answer', 'agent-' || (n % 100), 'collector', '1001',
+                'past', 'past', person, number, 'collect', 'lab', id, id, at, at, '[]' FROM past"""
+        )
+        database.execute(
+            f"""INSERT INTO journal (at, kind, actor, client, agent, case_id, call_id, data) {numbers}
+                SELECT at, 'past.call', 'system', 'past', 'agent', 'past', id, '{{}}' FROM past"""
+        )
+        database.execute("INSERT INTO journal_cursors (reader, position) SELECT 'reactions', max(id) FROM journal")
+    database.close()
