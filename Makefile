@@ -1,5 +1,5 @@
 # `make demo` runs the main job, `make test` proves it; each does all of its set-up by itself.
-.PHONY: help env demo test lint format lock bench screenshots
+.PHONY: help env demo test lint format lock bench chaos screenshots
 
 BIN := .venv/bin
 
@@ -43,6 +43,11 @@ lock: env
 screenshots: env
 	@tools/debian-packages debootstrap debian-archive-keyring chromium fonts-noto-cjk
 	@$(BIN)/python -m tools.screenshots
+
+## make chaos        break things at random moments of real calls, audit the books from outside (SEED=, FAULTS=, ONLY=, SKIP=)
+chaos: env
+	@tools/debian-packages debootstrap debian-archive-keyring faketime
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(ONLY),--only $(ONLY)) $(if $(SKIP),--skip $(SKIP))
 
 ## make bench        run every benchmark beside its baseline
 bench: env

@@ -30,6 +30,7 @@ from config.identifiers import new_id
 from config.schema import metadata
 from recordings.archive import Archive
 from recordings.intake import Intake
+from recordings.keyring import Keyring
 from recordings.spool import Spool, file_name
 from recordings.store import LocalStore
 from recordings.tables import recordings
@@ -88,7 +89,9 @@ async def intake_of(folder: Path, minutes: int) -> dict[str, float]:
     }  # fmt: skip
     async with database.write() as transaction:
         await transaction.execute(insert(recordings).values(**row))
-    intake = Intake(database=database, archive=Archive(store=LocalStore(folder / "archive")), spools={"main": spool})
+    keyring = Keyring(master=folder / "master.key", folder=folder / "keys")
+    archive = Archive(store=LocalStore(folder / "archive"), keyring=keyring)
+    intake = Intake(database=database, archive=archive, spools={"main": spool})
     worst = [0.0]
     watch = asyncio.create_task(lag(worst))
     await asyncio.sleep(0.2)

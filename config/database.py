@@ -5,7 +5,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,11 +150,10 @@ class Database:
 
     async def wait_for_entries(self, timeout: float) -> None:
         """Return when this process has committed journal entries, or after `timeout` s (another process may have)."""
-        committed = self._committed
-        try:
-            await asyncio.wait_for(committed.wait(), timeout)
-        except TimeoutError:
-            return
+        # Not wait_for: before Python 3.12 it loses a cancellation that comes with the event, and its task never ends.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._committed.wait()
 
     async def close(self) -> None:
         """Close every connection and give the file up."""

@@ -117,24 +117,47 @@ class Pbx(Section):
     ari_url: str | None = None
 
 
+def _store(value: str | None) -> str | None:
+    if (
+        value is not None
+        and not value.startswith("file:///")
+        and not re.fullmatch(r"s3://[a-z0-9.\-]{3,63}(/.*)?", value)
+    ):
+        raise ValueError("must be file:/// and an absolute folder, or s3://bucket/prefix")
+    return value
+
+
 class Archive(Section):
-    """Where recordings are kept."""
+    """Where recordings are kept, where a second copy is, and where the log's checkpoints are written."""
 
-    url: str = "file:///var/lib/ringfence"
+    url: Annotated[str, AfterValidator(_store)] = "file:///var/lib/ringfence"
     endpoint: str | None = None
+    region: str | None = None
+    access_key: str | None = None
+    secret_key: SecretStr | None = None
     lock: Literal["governance", "compliance", "none"] = "governance"
-
-    @model_validator(mode="after")
-    def _known_scheme(self) -> "Archive":
-        if not self.url.startswith("file:///"):
-            raise ValueError("url must start with file:/// (an absolute folder)")
-        return self
+    copy_url: Annotated[str | None, AfterValidator(_store)] = None
+    copy_endpoint: str | None = None
+    copy_access_key: str | None = None
+    copy_secret_key: SecretStr | None = None
+    checkpoints: Path | None = None
 
 
 class Keys(Section):
-    """Key files, created with mode 0600 on first run."""
+    """Key files, created with mode 0600 on first run, and the folder of the keys that recordings are under."""
 
     master: Path = Path("var/master.key")
+    folder: Path | None = None
+
+    @property
+    def group_keys(self) -> Path:
+        """The folder of group keys: beside the master key unless another is named."""
+        return self.folder or self.master.parent / "group-keys"
+
+    @property
+    def signing(self) -> Path:
+        """The private key that signs the log's checkpoints."""
+        return self.master.parent / "log-signing.pem"
 
 
 class Policy(Section):
@@ -200,7 +223,7 @@ def _overlay(document: dict[str, Any], environment: Mapping[str, str], problems:
             continue
         keys = name[len(PREFIX) :].lower().split("__")
         parsed: Any = value
-        if value[:1] in ("[", "{") and keys[-1] != "secret":  # a secret is whatever it is
+        if value[:1] in ("[", "{") and not keys[-1].endswith(("secret", "secret_key")):  # a secret is whatever it is
             try:
                 parsed = tomllib.loads(f"value = {value}")["value"]
             except tomllib.TOMLDecodeError:
@@ -234,17 +257,23 @@ def _read_secret_files(document: dict[str, Any], folder: Path, problems: list[st
     """`secret_file = "path"` stands for the secret inside the file."""
     accounts = document.get("pbx", [])
     for index, pbx in enumerate(accounts if isinstance(accounts, list) else []):
-        if not isinstance(pbx, dict) or "secret_file" not in pbx:
-            continue
-        source = folder / str(pbx.pop("secret_file"))
-        try:
-            pbx["secret"] = source.read_text("utf-8").strip()
-            why = "" if pbx["secret"] else "it is empty"
-        except (OSError, ValueError) as error:
-            pbx["secret"] = "-"
-            why = (error.strerror or "no such file") if isinstance(error, OSError) else "it is not text"
-        if why:
-            problems.append(f"pbx.{index}.secret_file cannot be used: {source}: {why}")
+        _read_secret_file(pbx, "secret", f"pbx.{index}", folder, problems)
+    for name in ("secret_key", "copy_secret_key"):
+        _read_secret_file(document.get("archive"), name, "archive", folder, problems)
+
+
+def _read_secret_file(table: Any, name: str, where: str, folder: Path, problems: list[str]) -> None:
+    if not isinstance(table, dict) or f"{name}_file" not in table:
+        return
+    source = folder / str(table.pop(f"{name}_file"))
+    try:
+        table[name] = source.read_text("utf-8").strip()
+        why = "" if table[name] else "it is empty"
+    except (OSError, ValueError) as error:
+        table[name] = "-"
+        why = (error.strerror or "no such file") if isinstance(error, OSError) else "it is not text"
+    if why:
+        problems.append(f"{where}.{name}_file cannot be used: {source}: {why}")
 
 
 def _key(location: tuple[int | str, ...]) -> str:
@@ -265,7 +294,12 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(
         update={
             "database": settings.database.model_copy(update={"url": url}),
-            "keys": settings.keys.model_copy(update={"master": folder / settings.keys.master}),
+            "keys": settings.keys.model_copy(
+                update={"master": folder / settings.keys.master, "folder": folder / settings.keys.group_keys}
+            ),
+            "archive": settings.archive.model_copy(
+                update={"checkpoints": settings.archive.checkpoints and folder / settings.archive.checkpoints}
+            ),
             "pbx": [pbx.model_copy(update={"spool_local": folder / pbx.spool_local}) for pbx in settings.pbx],
         }
     )

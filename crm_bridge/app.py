@@ -12,22 +12,26 @@ from config.migrate import require_current
 from config.settings import Settings
 from crm_bridge import idempotency
 from crm_bridge.case_facts import case_facts
+from crm_bridge.case_holds import held_by_case
 from crm_bridge.drain import Drain
 from crm_bridge.live import LiveStream
 from crm_bridge.notes import draft_note
 from crm_bridge.web import calls, events, health, keys, middleware
 from crm_bridge.web import recordings as recording_routes
+from crm_bridge.web.api import Api
 from crm_bridge.web.dispatch import register
 from crm_bridge.web.pages import setup_pages
 from crm_bridge.web.resources import DESK
 from crm_bridge.workers import JournalReader, Reaction, Tick, Ticker, Workers
-from recordings.archive import Archive
 from recordings.completeness import expect_recordings
+from recordings.configured import archive_of
+from recordings.deletion import Deletion
 from recordings.health import RecorderHealth
+from recordings.holds import complaint_closed, hold_for_complaint
 from recordings.intake import Intake
 from recordings.replay import Replay
+from recordings.retention_classes import classify, recompute
 from recordings.spool import Spool
-from recordings.store import LocalStore
 from recordings.sweep import Sweep
 from telephony.decisions import Decider
 from telephony.dialer import Dialer
@@ -35,12 +39,21 @@ from telephony.fastagi import FastAgiServer
 from telephony.gate import Gate
 from telephony.gathering import Gathering
 from telephony.pbx import Pbx
+from telephony.recounts import recount_after_call
+from telephony.straddling import mark_straddled, mark_straddling
 from telephony.upkeep import Upkeep
 
 SUBSCRIBERS: Mapping[str, Sequence[Reaction]] = {
-    "call.ended": (expect_recordings, draft_note),
+    "call.ended": (expect_recordings, draft_note, recount_after_call, mark_straddled),
+    "recording.ready": (classify,),
+    "complaint.opened": (hold_for_complaint,),
+    "complaint.closed": (complaint_closed,),
 }
 """What follows from what happened: each reaction writes in the transaction that moves the reader on, exactly once."""
+
+
+APIS: tuple[Api, ...] = (*DESK, calls.api, events.api, health.api, recording_routes.api)
+"""Every resource of the HTTP API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,7 @@ class Services:
     dialer: Dialer
     health: RecorderHealth
     replay: Replay
+    deletion: Deletion
     drain: Drain
 
 
@@ -68,13 +82,18 @@ def build(settings: Settings) -> Services:
     pbxs = {pbx.name: Pbx(settings=pbx, database=database, process=process) for pbx in settings.pbx}
     upkeeps = {name: Upkeep(pbx=pbx, database=database) for name, pbx in pbxs.items()}
     spools = {pbx.name: Spool(pbx.spool_local) for pbx in settings.pbx}
-    archive = Archive(store=LocalStore.at(settings.archive.url))
+    archive = archive_of(settings)
     health = RecorderHealth(database=database, archive=archive, spools=spools)
 
     def recorder_healthy() -> bool:
         return health.is_healthy() and all(upkeep.records(clock.now()) for upkeep in upkeeps.values())
 
-    gathering = Gathering(case_facts=case_facts, defaults=settings.policy, recorder_healthy=recorder_healthy)
+    def clock_skew() -> float:
+        return max((upkeep.clock_seconds_apart or 0.0 for upkeep in upkeeps.values()), key=abs, default=0.0)
+
+    gathering = Gathering(
+        case_facts=case_facts, defaults=settings.policy, recorder_healthy=recorder_healthy, clock_skew=clock_skew
+    )
     decider = Decider(gathering=gathering)
     gate = Gate(database=database, decider=decider, ring_seconds=settings.dialing.customer_ring_seconds)
     dialer = Dialer(
@@ -85,6 +104,8 @@ def build(settings: Settings) -> Services:
     )
     intake = Intake(database=database, archive=archive, spools=spools)
     sweep = Sweep(database=database, archive=archive, spools=spools)
+    cache = settings.keys.master.parent / "replay-cache"
+    deletion = Deletion(database=database, archive=archive, cache=cache, held_by_case=held_by_case)
     workers = Workers(
         [
             JournalReader(name="reactions", database=database, subscribers=SUBSCRIBERS),
@@ -92,6 +113,9 @@ def build(settings: Settings) -> Services:
             Ticker(name="spool sweep", tick=lambda: sweep.run(clock.now()), seconds=30),
             Ticker(name="recorder health", tick=lambda: health.look(clock.now()), seconds=5),
             *(Ticker(name=f"upkeep {name}", tick=_look(upkeep), seconds=1) for name, upkeep in upkeeps.items()),
+            Ticker(name="straddling", tick=lambda: mark_straddling(database, clock.now()), seconds=10),
+            Ticker(name="retention dates", tick=lambda: recompute(database), seconds=15),
+            Ticker(name="retention", tick=lambda: deletion.run(clock.now()), seconds=86_400),
             Ticker(name="old keys", tick=lambda: _forget_keys(database), seconds=3600),
         ]
     )
@@ -106,7 +130,8 @@ def build(settings: Settings) -> Services:
         decider=decider,
         dialer=dialer,
         health=health,
-        replay=Replay(database=database, archive=archive, cache=settings.keys.master.parent / "replay-cache"),
+        replay=Replay(database=database, archive=archive, cache=cache),
+        deletion=deletion,
         drain=Drain(),
     )
 
@@ -133,8 +158,9 @@ def make_app(services: Services) -> web.Application:
     app[keys.UPKEEPS] = services.upkeeps
     app[keys.HEALTH] = services.health
     app[keys.REPLAY] = services.replay
+    app[keys.DELETION] = services.deletion
     app[keys.DRAIN] = services.drain
-    register(app, (*DESK, calls.api, events.api, health.api, recording_routes.api))
+    register(app, APIS)
     setup_pages(app)
     app.cleanup_ctx.append(lambda _: _running(services))
     app.on_shutdown.append(lambda _: services.live.close())

@@ -83,6 +83,9 @@ class NumberOut(BaseModel):
     reason: str | None = None
     reason_zh: str | None = None
     retry_at: datetime | None = None
+    hard: bool | None = Field(None, description="whether no override lifts it")
+    lift: str | None = Field(None, description="who or what can end the denial")
+    lift_zh: str | None = None
     counts: list[Count] = []
 
 

@@ -1,6 +1,8 @@
 """A case as people see it: its parties, and for each number whether it may be called now, why not, until when."""
 
+import asyncio
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -8,10 +10,13 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from config.errors import Fault
+from config.errors import Conflict, Fault, NotFound
+from crm_bridge import cases
 from crm_bridge.tables import case_parties, complaints, notes, numbers, parties
 from crm_bridge.users import User
 from telephony.decisions import Decider
+from telephony.gathering import Subject
+from telephony.policy.week import strip
 
 
 async def view(
@@ -76,8 +81,50 @@ async def _judged(
         "reason": document["reason"],
         "reason_zh": reasons.get("zh") or document.get("reason_zh"),
         "retry_at": document["retry_at"],
+        "hard": document["denials"][0]["hard"] if document["denials"] else None,
+        "lift": document["denials"][0]["lift"] if document["denials"] else None,
+        "lift_zh": document["denials"][0]["lift_zh"] if document["denials"] else None,
         "counts": [_count(count) for count in document["counts"]],
     }
+
+
+async def week(
+    connection: AsyncConnection,
+    decider: Decider,
+    case_id: str,
+    number: str,
+    *,
+    party_id: str | None,
+    purpose: str,
+    days: int,
+    user: User,
+    now: datetime,
+) -> dict[str, Any]:
+    """When an E.164 number of the case may be called in the coming days. Raises NotFound, Conflict (whose number?)."""
+    await cases.find(connection, case_id, user)
+    owner = party_id or await _owner(connection, case_id, number)
+    subject = Subject(case_id, owner, number, user.name, user.role, purpose)
+    facts = (await decider.decide(connection, subject, now)).facts
+    stretches = [
+        {**asdict(one), "from": one.start, "until": one.end} for one in await asyncio.to_thread(strip, facts, days)
+    ]
+    zone = facts.party.zones[0] if facts.party.zones else "UTC"
+    return {"case_id": case_id, "party_id": owner, "number": number, "zone": zone, "stretches": stretches}
+
+
+async def _owner(connection: AsyncConnection, case_id: str, number: str) -> str:
+    """The only party of the case with this number."""
+    listed = (
+        select(numbers.c.party_id)
+        .join(case_parties, case_parties.c.party_id == numbers.c.party_id)
+        .where(case_parties.c.case_id == case_id, numbers.c.e164 == number)
+    )
+    found = list(await connection.scalars(listed))
+    if not found:
+        raise NotFound(f"case {case_id} has no number {number}")
+    if len(found) > 1:
+        raise Conflict(f"several parties have the number {number}; name one with party_id", parties=sorted(found))
+    return str(found[0])
 
 
 def _count(count: dict[str, Any]) -> dict[str, Any]:

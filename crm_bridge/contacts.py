@@ -1,9 +1,9 @@
 """What others did: texts, letters, the client's robots, the carrier's records, told so that the caps count them."""
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import insert, select
 
 from config.database import Transaction
@@ -14,6 +14,8 @@ from crm_bridge import cases, parties
 from crm_bridge.tables import case_parties, numbers
 from crm_bridge.users import User
 from telephony.numbers import normalise
+from telephony.policy.fields import NearMoment
+from telephony.recounts import recount
 from telephony.tables import contacts
 
 CLOCKS_DIFFER = timedelta(seconds=60)
@@ -27,20 +29,26 @@ class ContactIn(BaseModel):
     party_id: str = Field(max_length=128)
     case_id: str | None = Field(None, max_length=128)
     number: str | None = Field(None, max_length=64)
-    at: AwareDatetime
+    at: NearMoment = Field(description="with an offset; a moment in the past is counted from then on")
     channel: Literal["call", "sms", "email", "letter"]
     direction: Literal["outbound", "inbound"] = "outbound"
-    by: Literal["us", "client"] = "client"
+    by: Literal["us", "client"] = Field("us", description="absent: us, which counts in every cap")
     outcome: Literal[
         "conversation", "voicemail", "no_answer", "busy", "not_in_service", "dropped", "rejected", "failed", "unknown"
     ] = Field("unknown", description="unknown counts as what weighs most")
     consented: bool = False
+    debts: list[Annotated[str, Field(max_length=128)]] | None = Field(
+        None, max_length=500, description="what it was about; absent: the case's debts, and without a case every debt"
+    )
 
 
 async def record(
     transaction: Transaction, given: ContactIn, *, user: User, region: str, now: datetime
-) -> dict[str, object]:
-    """Put a contact into the history. Raises NotFound, InvalidNumber, Invalid (a contact in the future)."""
+) -> dict[str, Any]:
+    """Put a contact into the history; calls made since that it would have forbidden are marked (`found_later`).
+
+    Raises NotFound, InvalidNumber, Invalid (a contact in the future).
+    """
     if given.at > now + CLOCKS_DIFFER:
         raise Invalid("at lies in the future", [{"field": "at", "message": "must not lie in the future"}])
     party = await parties.find(transaction, given.party_id, user)
@@ -60,12 +68,13 @@ async def record(
         "household": party.household,
         "number": number,
         "number_kind": await transaction.connection.scalar(kind),
-        "debts": case.debts if case is not None else [],
+        "debts": given.debts if given.debts is not None else case.debts if case is not None else [],
         "account": case.account if case is not None else None,
         "case_id": case.id if case is not None else None,
     }
-    await transaction.execute(insert(contacts).values(**row))
+    stored = (await transaction.execute(insert(contacts).values(**row).returning(*contacts.c))).one()
     data = {"contact_id": row["id"], "party_id": party.id, "channel": given.channel, "by": given.by}
     client = case.client if case is not None else None
     transaction.journal(Entry(now, "contact.recorded", user.name, client, None, given.case_id, data=data))
-    return row
+    found = await recount(transaction, stored, now)
+    return {**row, "found_later": [violation.call_id for violation in found]}

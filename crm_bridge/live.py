@@ -91,7 +91,8 @@ class LiveStream:
                         yield entry
             while not self._closed:
                 try:
-                    live = await asyncio.wait_for(queue.get(), BEAT)
+                    async with asyncio.timeout(BEAT):
+                        live = await queue.get()
                 except TimeoutError:
                     yield None
                     continue

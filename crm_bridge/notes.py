@@ -17,6 +17,7 @@ from crm_bridge import cases, scope
 from crm_bridge.action_codes import ActionCode, find_code
 from crm_bridge.tables import case_parties, notes, parties
 from crm_bridge.users import User
+from telephony.recounts import recount
 from telephony.tables import calls, contacts
 
 Outcome = Literal["conversation", "voicemail", "no_answer", "busy", "not_in_service", "rejected", "dropped"]
@@ -128,7 +129,7 @@ async def record_disposition(
     said = given.model_dump(mode="json", exclude_none=True) | {"by": user.name, "at": now.isoformat()}
     if outcome is not None:
         said["outcome"] = outcome
-        await transaction.execute(update(contacts).where(contacts.c.id == call_id).values(outcome=outcome))
+        await _correct_outcome(transaction, call_id, outcome, now)
     row = await _row_of_call(transaction.connection, call, now)
     await transaction.execute(_insert_unless_there(transaction, row))
     details = row["details"] | {key: said[key] for key in ("promise", "outcome") if key in said}
@@ -140,6 +141,14 @@ async def record_disposition(
     data = {"action_code": code.code, "outcome": outcome}
     transaction.journal(_entry("note.final", call, str(note_id), user.name, now, data))
     return (await transaction.all(select(calls).where(calls.c.id == call_id)))[0]
+
+
+async def _correct_outcome(transaction: Transaction, call_id: str, outcome: str, now: datetime) -> None:
+    """What the caps count from now on; calls made since that it would have forbidden are marked."""
+    corrected = update(contacts).where(contacts.c.id == call_id).values(outcome=outcome).returning(*contacts.c)
+    contact = (await transaction.execute(corrected)).first()
+    if contact is not None:
+        await recount(transaction, contact, now)
 
 
 async def _call_to_disposition(transaction: Transaction, call_id: str, user: User) -> Row[Any]:

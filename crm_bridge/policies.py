@@ -1,5 +1,6 @@
 """Client policies: which rule packs apply to a client's calls, and its own stricter values."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -20,12 +21,15 @@ from telephony.tables import policies
 PROMPT = r"^[A-Za-z0-9][A-Za-z0-9_./-]{0,127}$"
 
 
+Packs = Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=50, description="`id` or `id@version`")]
+
+
 class PolicyIn(BaseModel):
     """What applies to a client's calls, from the next call on."""
 
     model_config = ConfigDict(extra="forbid")
 
-    packs: list[Annotated[str, Field(max_length=64)]] = Field(max_length=50, description="`id` or `id@version`")
+    packs: Packs
     house: House = Field(House(), description="stricter values of the client's own")
     zone: ZoneKey = Field("Asia/Shanghai", description="the zone of the client's own clocks")
     announcement: str | None = Field(
@@ -33,6 +37,7 @@ class PolicyIn(BaseModel):
         pattern=PROMPT,
         description="the sound file that tells the callee of the recording, by its name on the PBX",
     )
+    reason: str | None = Field(None, max_length=2000, description="why it changes, for the journal")
 
 
 async def put(
@@ -40,8 +45,7 @@ async def put(
 ) -> tuple[Row[Any], bool]:
     """Set a client's policy; its row and whether it is new. Raises Forbidden, Invalid (an unknown pack or version)."""
     scope.require_client(user, client)
-    for pack in given.packs:
-        _require_pack(pack)
+    require_packs(given.packs)
     await transaction.lock([f"policy:{client}"])
     values = given.model_dump(include={"packs", "zone", "announcement"})
     values["house"] = given.house.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -52,8 +56,15 @@ async def put(
     else:
         await transaction.execute(update(policies).where(policies.c.client == client).values(**stamped))
     old = {key: before._mapping[key] for key in values} if before is not None else None
-    transaction.journal(Entry(now, "policy.changed", user.name, client, data={"before": old, "after": values}))
+    data = {"before": old, "after": values, "reason": given.reason}
+    transaction.journal(Entry(now, "policy.changed", user.name, client, data=data))
     return await find(transaction.connection, client, user), before is None
+
+
+def require_packs(references: Iterable[str]) -> None:
+    """Raise Invalid for a pack or version that is not shipped."""
+    for reference in references:
+        _require_pack(reference)
 
 
 def _require_pack(reference: str) -> None:

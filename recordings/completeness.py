@@ -13,6 +13,7 @@ from config.identifiers import new_id
 from config.journal import Entry
 from recordings import spool
 from recordings.proof import Proof
+from recordings.sound import doubts_of_peaks
 from recordings.tables import recordings
 from telephony.tables import calls, legs
 
@@ -25,7 +26,10 @@ SILENCE = 32
 TOLERANCE_SECONDS = 3.0
 TOLERANCE_SHARE = 0.05
 
-DOUBTS = ("missing", "tiny", "silent", "one-sided", "truncated", "wrong-length", "unreadable")
+DOUBTS = (
+    "missing", "tiny", "silent", "one-sided", "truncated", "wrong-length", "unreadable", "legs-identical", "clipped",
+    "dead-air",
+)  # fmt: skip
 """Kinds of incident about one recording; its id is the incident's subject."""
 
 
@@ -114,7 +118,7 @@ def judge(leg: Row[Any], proof: Proof, connected_at: datetime | None) -> Judgeme
         flags.append("unanswered")
     elif not proof.unreadable:
         doubts += _doubts_of_length(leg, proof, connected_at)
-        doubts += _doubts_of_sound(proof)
+        doubts += _doubts_of_sound(proof) or doubts_of_peaks(proof.peaks, proof.channels, proof.alike)
     return Judgement(tuple(flags + doubts), tuple(doubts))
 
 

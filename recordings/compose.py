@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from soundfile import SoundFile
+
+from recordings.encryption import require_intact
 
 BLOCK_FRAMES = 65_536
 MONO = NDArray[np.int32]
@@ -23,7 +24,7 @@ SIDES = ("agent", "customer")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A leg's place in the call. `key` is its object, `started_at` its first sample's moment."""
+    """A leg's place in the call. `key` names its recording, `started_at` its first sample's moment."""
 
     role: str
     key: str
@@ -59,18 +60,21 @@ def _length(part: Part, rate: int) -> int:
     return part.frames * rate // part.rate
 
 
-def compose(plan: Plan, open_object: Callable[[str], BinaryIO], target: Path) -> None:
-    """Write the composed call as the new FLAC file `target`. Blocking: call it in a thread."""
+def compose(plan: Plan, open_object: Callable[[str], BinaryIO], target: BinaryIO) -> None:
+    """Write the composed call to the empty file `target`, as FLAC. Blocking: call it in a thread. Raises `Damaged`."""
     with ExitStack() as stack:
+        files = [stack.enter_context(open_object(part.key)) for _, part in plan.placed]
         tracks = [
-            _Track(stack.enter_context(SoundFile(stack.enter_context(open_object(part.key)))), at, part, plan.rate)
-            for at, part in plan.placed
+            _Track(stack.enter_context(SoundFile(file)), at, part, plan.rate)
+            for file, (at, part) in zip(files, plan.placed, strict=True)
         ]
         flac = stack.enter_context(
-            SoundFile(target, "x", samplerate=plan.rate, channels=2, format="FLAC", subtype="PCM_16")
+            SoundFile(target, "w", samplerate=plan.rate, channels=2, format="FLAC", subtype="PCM_16")
         )
         for start in range(0, plan.frames, BLOCK_FRAMES):
             flac.write(_block(tracks, start, min(start + BLOCK_FRAMES, plan.frames)))
+        for file in files:
+            require_intact(file)
 
 
 def _block(tracks: list["_Track"], start: int, stop: int) -> NDArray[np.int16]:

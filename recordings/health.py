@@ -13,10 +13,9 @@ from sqlalchemy import func, select
 
 from config import clock
 from config.database import Database
-from recordings.archive import Archive
+from recordings.archive import Archive, Store
 from recordings.incidents import close_incidents, open_incident
 from recordings.spool import Spool
-from recordings.store import LocalStore
 from recordings.tables import incidents, recordings
 
 KIND = "recorder-unhealthy"
@@ -61,7 +60,7 @@ class RecorderHealth:
         least_free: Room = ENOUGH,
     ) -> None:
         self._database = database
-        self._store = archive.store
+        self._stores = archive.stores
         self._spools = spools
         self._least_free = least_free
         self._probes: dict[str, asyncio.Task[None]] = {}
@@ -83,7 +82,8 @@ class RecorderHealth:
         problems: dict[str, str] = {}
         for name, spool in self._spools.items():
             problems[f"spool:{name}"] = await self._probe(f"spool:{name}", _probe_spool, spool)
-        problems["archive"] = await self._probe("archive", _probe_archive, self._store)
+        for name, store in self._stores.items():
+            problems[name] = await self._probe(name, _probe_archive, store)
         problems["intake"] = await self._overdue(now)
         return Health({component: problem for component, problem in problems.items() if problem})
 
@@ -139,9 +139,9 @@ def _probe_spool(spool: Spool, least_free: Room) -> None:
     _require_room(spool.folder, least_free)
 
 
-def _probe_archive(store: LocalStore, least_free: Room) -> None:
+def _probe_archive(store: Store, least_free: Room) -> None:
     store.probe()
-    _require_room(store.root, least_free)
+    _require_room(store.disk, least_free)
 
 
 def _require_room(folder: Path, least_free: Room) -> None:

@@ -66,6 +66,7 @@ def _entry(now: datetime, identifier: str, kind: str, subject: str, data: dict[s
     return Entry(
         at=now,
         kind="recording.incident",
+        actor=call.actor if call else "system",
         client=call.client if call else None,
         agent=call.agent if call else None,
         case_id=call.case_id if call else None,

@@ -22,10 +22,11 @@ from config.database import Database, Transaction
 from config.deadlines import claim_due
 from config.errors import Fault
 from config.journal import Entry
-from recordings.archive import Archive, Kept
+from recordings.archive import Archive, Kept, Placed
 from recordings.completeness import judge
 from recordings.incidents import close_incidents, open_incident
 from recordings.proof import Changed
+from recordings.shelf import shelf
 from recordings.spool import Look, Spool
 from recordings.tables import recordings
 from telephony.tables import calls
@@ -112,7 +113,9 @@ class Intake:
 
     async def _keep(self, spool: Spool, look: Look, row: Row[Any]) -> None:
         stem = f"{row.leg_started_at:%Y/%m/%d}/{row.call_id}/{row.leg}.{row.id}"
-        kept = await asyncio.to_thread(self._archive.keep, spool.path(look.name), stem)
+        async with self._database.read() as connection:
+            group, until = await shelf(connection, row)
+        kept = await asyncio.to_thread(self._archive.keep, spool.path(look.name), stem, group, until)
         if not await asyncio.to_thread(spool.unchanged, look):
             raise Changed(look.name)
         await self._write_down(row, look, kept, clock.now())
@@ -218,9 +221,12 @@ def _archived(row: Row[Any], look: Look, kept: Kept, flags: tuple[str, ...], now
         "channels": proof.channels or None,
         "sha256": proof.sha256,
         "pcm_sha256": proof.pcm_sha256,
-        "stored_sha256": kept.stored.sha256,
-        "stored_bytes": kept.stored.size,
-        "object": kept.key,
+        "stored_sha256": kept.main.stored.sha256,
+        "stored_bytes": kept.main.stored.size,
+        "object": kept.main.key,
+        "object_version": kept.main.stored.version,
+        "object_copy": _placed(kept.copy) if kept.copy else None,
+        "key_id": kept.main.key_id,
         "flags": list(flags),
         "peaks": proof.peaks or None,
         "due_at": None,
@@ -237,12 +243,21 @@ def _ready(call: Entry, row: Row[Any], kept: Kept, flags: tuple[str, ...]) -> En
         "duration": round(kept.proof.duration, 3),
         "sha256": kept.proof.sha256,
         "pcm_sha256": kept.proof.pcm_sha256,
-        "stored_sha256": kept.stored.sha256,
-        "stored_bytes": kept.stored.size,
-        "object": kept.key,
+        "stored_sha256": kept.main.stored.sha256,
+        "stored_bytes": kept.main.stored.size,
+        "object": kept.main.key,
+        "version": kept.main.stored.version,
+        "copy": _placed(kept.copy) if kept.copy else None,
+        "key_id": kept.main.key_id,
         "flags": list(flags),
     }
     return replace(call, data=data)
+
+
+def _placed(copy: Placed) -> dict[str, Any]:
+    stored = copy.stored
+    return {"key": copy.key, "version": stored.version, "sha256": stored.sha256, "size": stored.size,
+            "key_id": copy.key_id}  # fmt: skip
 
 
 def _doubt(row: Row[Any], kept: Kept) -> dict[str, Any]:

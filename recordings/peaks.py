@@ -21,9 +21,12 @@ class PeakMeter:
         self._rest: Samples = np.empty((0, channels), dtype=np.int16)
         self._done: list[bytes] = []
         self.loudest = np.zeros(channels, dtype=np.int32)
+        self.alike = channels > 1
+        """Whether every channel has held the very same samples so far."""
 
     def feed(self, block: Samples) -> None:
         """Take the next block, of any length."""
+        self.alike = self.alike and bool((block[:, 1:] == block[:, :1]).all())
         joined = np.concatenate((self._rest, block)) if len(self._rest) else block
         whole = len(joined) // self._window * self._window
         self._add(joined[:whole], self._window)

@@ -1,4 +1,4 @@
-"""Who heard what: `recording.played` in the journal, written before the audio is sent."""
+"""Who heard what, and why: `recording.played` and `recording.exported`, in the journal before the audio is sent."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,17 +21,19 @@ class Plays:
         self._database = database
         self._last: dict[tuple[str, str], datetime] = {}
 
-    async def note(self, now: datetime, actor: str, call_id: str, data: dict[str, Any]) -> None:
-        """`data` says what: `format`, and `recording_id` for one leg alone."""
+    async def note(
+        self, now: datetime, actor: str, call_id: str, data: dict[str, Any], kind: str = "recording.played"
+    ) -> None:
+        """`data` says what (`format`, and `recording_id` for one leg alone) and, where it was given, the `reason`."""
         self._last = {key: at for key, at in self._last.items() if timedelta(0) <= now - at < ONE_PLAY}
-        key = (actor, f"{call_id} {data}")
+        key = (actor, f"{kind} {call_id} {data}")
         if key in self._last:
             return
         async with self._database.write() as transaction:
             call = await transaction.first(
                 select(calls.c.client, calls.c.agent, calls.c.case_id).where(calls.c.id == call_id)
             )
-            entry = Entry(now, "recording.played", actor, call_id=call_id, data=data)
+            entry = Entry(now, kind, actor, call_id=call_id, data=data)
             if call is not None:
                 entry = replace(entry, client=call.client, agent=call.agent, case_id=call.case_id)
             transaction.journal(entry)

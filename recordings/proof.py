@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from soundfile import SoundFile
@@ -17,6 +18,9 @@ from recordings.peaks import PeakMeter
 from recordings.wav import Layout, Unreadable, layout
 
 BLOCK_FRAMES = 65_536
+COMPRESSION = 0.4
+"""FLAC level 3: a third less work than the usual 5. The two channels are two people, so what it leaves out, looking for
+what they have in common, finds nothing."""
 
 
 class Changed(Fault):
@@ -36,8 +40,8 @@ class Proof:
     """What is known of one file.
 
     `sha256` is of the file's bytes, `pcm_sha256` of its samples (16-bit little-endian, interleaved), None when
-    `unreadable` says why none were found. `loudest` is the largest absolute sample of each channel; `duration` is in
-    seconds.
+    `unreadable` says why none were found. `loudest` is the largest absolute sample of each channel; `alike` says that the
+    channels hold the very same samples; `duration` is in seconds.
     """
 
     sha256: str
@@ -49,6 +53,7 @@ class Proof:
     flags: tuple[str, ...] = ()
     loudest: tuple[int, ...] = ()
     peaks: bytes = b""
+    alike: bool = False
     unreadable: str | None = None
 
     @property
@@ -57,8 +62,8 @@ class Proof:
         return self.frames / self.rate if self.rate else 0.0
 
 
-def prove(source: Path, target: Path) -> Proof:
-    """Read `source` once, writing its samples to the new FLAC file `target` (none if there are no samples).
+def prove(source: Path, target: BinaryIO) -> Proof:
+    """Read `source` once, writing its samples as FLAC to `target`, which is empty (and stays so without samples).
 
     Raises `Changed` when the source was written meanwhile, OSError for the file system's faults.
     """
@@ -82,13 +87,19 @@ def _sha256(file: BufferedReader) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _copy(file: BufferedReader, size: int, where: Layout, target: Path) -> Proof:
+def _copy(file: BufferedReader, size: int, where: Layout, target: BinaryIO) -> Proof:
     digests = _Digests(only_samples=where.offset == 0 and size == where.frames * where.frame_bytes)
     digests.whole.update(file.read(where.offset))
     meter = PeakMeter(where.rate, where.channels)
     if where.frames:
         with SoundFile(
-            target, "x", samplerate=where.rate, channels=where.channels, format="FLAC", subtype="PCM_16"
+            target,
+            "w",
+            samplerate=where.rate,
+            channels=where.channels,
+            format="FLAC",
+            subtype="PCM_16",
+            compression_level=COMPRESSION,
         ) as flac:
             _stream(file, where, digests, meter, flac)
     while tail := file.read(BLOCK_FRAMES):
@@ -103,6 +114,7 @@ def _copy(file: BufferedReader, size: int, where: Layout, target: Path) -> Proof
         flags=where.flags,
         loudest=tuple(int(value) for value in meter.loudest),
         peaks=meter.bytes(),
+        alike=meter.alike,
     )
 
 
@@ -133,10 +145,11 @@ def _stream(file: BufferedReader, where: Layout, digests: _Digests, meter: PeakM
         left -= frames
 
 
-def decoded_sha256(flac: Path) -> str:
+def decoded_sha256(flac: BinaryIO) -> str:
     """SHA-256 of the samples a FLAC file decodes to, to be compared with what went in."""
     digest = hashlib.sha256()
     with SoundFile(flac) as sound:
-        for block in sound.blocks(blocksize=BLOCK_FRAMES, dtype="int16", always_2d=True):
-            digest.update(block.astype("<i2", copy=False).tobytes())
+        room = np.empty((BLOCK_FRAMES, sound.channels), dtype="<i2")
+        for block in sound.blocks(out=room):
+            digest.update(block)
     return digest.hexdigest()

@@ -3,11 +3,9 @@ time."""
 
 import asyncio
 import hashlib
-import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sqlalchemy import select
 from sqlalchemy.engine import Row
@@ -19,7 +17,8 @@ from recordings.compose import SIDES, Part, Plan, compose, plan
 from recordings.formats import Format, to_mp3, to_wav
 from recordings.peaks import call_waveform
 from recordings.plays import Plays
-from recordings.store import COPY_BYTES
+from recordings.regions import call_regions
+from recordings.replay_cache import ReplayCache
 from recordings.tables import recordings
 
 VERSION = "1"
@@ -27,6 +26,9 @@ VERSION = "1"
 CACHE_BYTES = 2 << 30
 COPIES_AT_ONCE = 2
 TRANSCODES_AT_ONCE = 1
+TRIES = 3
+TOO_SMALL = "what was made of this recording is removed as soon as it is there: the replay cache is too small"
+CONVERTERS = {"wav": to_wav, "mp3": to_mp3}
 
 
 class NoAudio(NotFound):
@@ -41,32 +43,48 @@ class Replay:
 
     def __init__(self, *, database: Database, archive: Archive, cache: Path, cache_bytes: int = CACHE_BYTES) -> None:
         self._database = database
-        self._store = archive.store
+        self._archive = archive
         self.plays = Plays(database=database)
-        self._cache = cache
-        self._cache_bytes = cache_bytes
+        self.cache = ReplayCache(cache, cache_bytes)
         self._making: dict[str, asyncio.Task[None]] = {}
         self._copies, self._transcodes = asyncio.Semaphore(COPIES_AT_ONCE), asyncio.Semaphore(TRANSCODES_AT_ONCE)
 
-    async def call_audio(self, call_id: str, form: Format = "flac") -> Path:
-        """The file with the call as heard: channel 0 our side, channel 1 the outside party. Raises `NoAudio`."""
-        planned = plan(_parts(await self._legs(call_id)))
-        key = _cache_key(planned)
-        flac = await self._made(f"{key}.flac", lambda target: compose(planned, self._store.open, target), self._copies)
-        return await self._as(flac, form)
+    async def call_audio(self, call_id: str, form: Format = "flac") -> BinaryIO:
+        """The call as heard, an open file: channel 0 our side, channel 1 the outside party. Raises `NoAudio`."""
+        legs = {row.id: row for row in await self._legs(call_id)}
+        planned = plan([_part(row) for row in legs.values()])
 
-    async def leg_audio(self, recording_id: str, form: Format = "flac") -> Path:
-        """The file with one leg's recording: channel 0 what it said, channel 1 what it heard. Raises `NoAudio`."""
+        def write(target: BinaryIO) -> None:
+            compose(planned, lambda recording_id: self._archive.open(legs[recording_id]), target)
+
+        return await self._as(_cache_key(planned), write, form)
+
+    async def leg_audio(self, recording_id: str, form: Format = "flac") -> BinaryIO:
+        """One leg's recording, an open file: channel 0 what it said, channel 1 what it heard. Raises `NoAudio`.
+
+        FLAC is what the archive holds: ranges come from there, decrypted, without a copy.
+        """
         row = await self._recording(recording_id)
-        flac = await self._made(
-            f"{row.stored_sha256}.flac", lambda target: self._fetch(row.object, target), self._copies
-        )
-        return await self._as(flac, form)
+        if form == "flac":
+            return await asyncio.to_thread(self._archive.open, row)
+
+        def convert(target: BinaryIO) -> None:
+            with self._archive.open(row) as flac:
+                CONVERTERS[form](flac, target)
+
+        return await self._made(f"{row.stored_sha256}.{form}", convert, self._slots(form))
 
     async def peaks(self, call_id: str) -> dict[str, Any]:
-        """The call's waveform, from the peaks stored with its legs; see `recordings.peaks.call_waveform`."""
+        """The call's waveform, from the peaks stored with its legs; see `recordings.peaks.call_waveform`.
+
+        `started_at` is the moment of its first sample, `regions` what `recordings.regions` marks in it.
+        """
         legs = await self._legs(call_id)
-        return call_waveform([(SIDES.index(row.leg), row.started_at, row.channels, row.peaks) for row in legs])
+        started_at = min(row.started_at for row in legs)
+        drawn = call_waveform([(SIDES.index(row.leg), row.started_at, row.channels, row.peaks) for row in legs])
+        async with self._database.read() as connection:
+            regions = await call_regions(connection, call_id, drawn, started_at)
+        return {**drawn, "started_at": started_at, "regions": regions}
 
     async def _legs(self, call_id: str) -> list[Row[Any]]:
         async with self._database.read() as connection:
@@ -87,50 +105,44 @@ class Replay:
             raise NoAudio("this recording is not archived, or holds no sound")
         return row
 
-    async def _as(self, flac: Path, form: Format) -> Path:
-        if form == "wav":
-            return await self._made(f"{flac.stem}.wav", lambda target: to_wav(flac, target), self._copies)
-        if form == "mp3":
-            return await self._made(f"{flac.stem}.mp3", lambda target: to_mp3(flac, target), self._transcodes)
-        return flac
+    def _slots(self, form: Format) -> asyncio.Semaphore:
+        return self._transcodes if form == "mp3" else self._copies
 
-    async def _made(self, name: str, make: Callable[[Path], None], slots: asyncio.Semaphore) -> Path:
+    async def _as(self, stem: str, write: Callable[[BinaryIO], None], form: Format) -> BinaryIO:
+        flac = await self._made(f"{stem}.flac", write, self._copies)
+        if form == "flac":
+            return flac
+        await asyncio.to_thread(flac.close)
+
+        def convert(target: BinaryIO) -> None:
+            # Opened anew: who asked may be gone before it is done.
+            again = self.cache.open(f"{stem}.flac")
+            if again is None:
+                raise NoAudio(TOO_SMALL)
+            with again:
+                CONVERTERS[form](again, target)
+
+        return await self._made(f"{stem}.{form}", convert, self._slots(form))
+
+    async def _made(self, name: str, write: Callable[[BinaryIO], None], slots: asyncio.Semaphore) -> BinaryIO:
         """The cached file, made if it is not there; two who ask at once wait for one making."""
-        path = self._cache / name
-        if await asyncio.to_thread(_touched, path):
-            return path
-        if name not in self._making:
-            task = asyncio.create_task(self._make_in_turn(path, make, slots))
-            self._making[name] = task
-            task.add_done_callback(lambda _: self._making.pop(name, None))
-        await asyncio.shield(self._making[name])
-        return path
+        for _ in range(TRIES):
+            if (file := await asyncio.to_thread(self.cache.open, name)) is not None:
+                return file
+            if name not in self._making:
+                task = asyncio.create_task(self._make_in_turn(name, write, slots))
+                self._making[name] = task
+                task.add_done_callback(lambda _: self._making.pop(name, None))
+            await asyncio.shield(self._making[name])
+        raise NoAudio(TOO_SMALL)
 
-    async def _make_in_turn(self, path: Path, make: Callable[[Path], None], slots: asyncio.Semaphore) -> None:
+    async def _make_in_turn(self, name: str, write: Callable[[BinaryIO], None], slots: asyncio.Semaphore) -> None:
         async with slots:
-            await asyncio.to_thread(self._make, path, make)
-
-    def _make(self, path: Path, make: Callable[[Path], None]) -> None:
-        self._cache.mkdir(parents=True, exist_ok=True)
-        temporary = self._cache / f".{secrets.token_hex(16)}{path.suffix}"
-        try:
-            make(temporary)
-            temporary.rename(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _trim(self._cache, self._cache_bytes)
-
-    def _fetch(self, key: str, target: Path) -> None:
-        with self._store.open(key) as source, target.open("xb") as copy:
-            while block := source.read(COPY_BYTES):
-                copy.write(block)
+            await asyncio.to_thread(self.cache.make, name, write)
 
 
-def _parts(legs: list[Row[Any]]) -> list[Part]:
-    return [
-        Part(row.leg, row.object, row.pcm_sha256, row.started_at, round(row.duration * row.rate), row.rate)
-        for row in legs
-    ]
+def _part(row: Row[Any]) -> Part:
+    return Part(row.leg, row.id, row.pcm_sha256, row.started_at, round(row.duration * row.rate), row.rate)
 
 
 def _cache_key(planned: Plan) -> str:
@@ -138,29 +150,3 @@ def _cache_key(planned: Plan) -> str:
     for at, part in planned.placed:
         digest.update(f" {part.role} {part.pcm_sha256} {at}".encode())
     return digest.hexdigest()
-
-
-def _touched(path: Path) -> bool:
-    """Whether it is there; its time is set to now, so that what is played stays longest in the cache."""
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _trim(cache: Path, limit: int) -> None:
-    """Remove what was not played for longest until the rest fits; a file being sent stays readable to its reader."""
-    files = sorted(
-        (
-            (file.stat().st_mtime, file.stat().st_size, file)
-            for file in cache.iterdir()
-            if not file.name.startswith(".")
-        ),
-        reverse=True,
-    )
-    total = 0
-    for _, size, file in files:
-        total += size
-        if total > limit and file != files[0][2]:
-            file.unlink(missing_ok=True)

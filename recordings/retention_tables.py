@@ -11,7 +11,7 @@ retention_classes = Table(
     Column("kind", String(16), nullable=False),
     Column("months", Integer, nullable=False),
     Column("anchor", String(16), nullable=False),
-    Column("clients", Document(none_as_null=True)),  # null: every client's
+    Column("clients", Document),  # null: every client's
     Column("pack", String(64)),
     Column("basis", String(16), nullable=False),
     Column("source", Text, nullable=False),

@@ -129,6 +129,8 @@ class Sweep:
         """A file whose leg has a row. Returns why it is a stranger all the same, else an empty text."""
         if row.state == "archived":
             return await self._clear_again(pbx, spool, look, row)
+        if row.state in ("deleting", "deleted"):
+            return "the recording of its leg was deleted when its retention was over"
         if row.due_at is None:  # given up as missing or empty, and here it is
             async with self._database.write() as transaction:
                 await transaction.execute(
@@ -145,17 +147,11 @@ class Sweep:
             return reason
         if await asyncio.to_thread(_sha256, spool.path(look.name)) != row.sha256:
             return reason
-        if not await asyncio.to_thread(self._gives_back, row):
+        if not await asyncio.to_thread(self._archive.gives_back, row):
             return "the archive does not give back what was stored for its leg"
         if await asyncio.to_thread(spool.clear, look):
             log.info("sweep.cleared", recording=row.id, file=look.name)
         return ""
-
-    def _gives_back(self, row: Row[Any]) -> bool:
-        try:
-            return self._archive.store.read_back(row.object).sha256 == str(row.stored_sha256)
-        except FileNotFoundError:
-            return False
 
     async def _adopt(self, pbx: str, look: Look, name: Named, known: _Known, now: datetime) -> str:
         """A file of a known call without a row: it gets one once the call has ended."""

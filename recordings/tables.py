@@ -1,8 +1,8 @@
 """What recordings keeps: one row a leg that has, or should have, a recording, and the incidents opened on doubt."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, String, Table, Text, text
+from sqlalchemy import BigInteger, Column, Date, Float, Index, Integer, LargeBinary, String, Table, Text, text
 
-from config.schema import Document, UtcDateTime, metadata
+from config.schema import Document, Sequence, UtcDateTime, metadata
 
 recordings = Table(
     "recordings",
@@ -12,7 +12,7 @@ recordings = Table(
     Column("pbx", String(32), nullable=False),
     Column("uniqueid", String(64), nullable=False),
     Column("leg", String(16), nullable=False),  # agent | customer
-    Column("state", String(16), nullable=False),  # expected | archived | missing | none (nothing to keep)
+    Column("state", String(16), nullable=False),  # expected | archived | missing | none | deleting | deleted
     Column("required", Integer, nullable=False),  # 1 when its absence is an incident
     Column("file", String(255), nullable=False),  # name inside the spool
     Column("leg_started_at", UtcDateTime, nullable=False),
@@ -27,15 +27,24 @@ recordings = Table(
     Column("stored_sha256", String(64)),  # of the archived object
     Column("stored_bytes", BigInteger),
     Column("object", String(512)),  # key inside the archive
+    Column("object_version", String(255)),  # where the store keeps versions
+    Column("object_copy", Document),  # in the second store: key, version, sha256, size
+    Column("key_id", String(64)),  # the group key it is encrypted under; null: archived before there was encryption
     Column("flags", Document, nullable=False),
     Column("peaks", LargeBinary),  # one byte a channel and 50 ms, interleaved: recordings.peaks
-    Column("retention", Document),
+    Column("retention", Document),  # why until then: recordings.retention.Due.document
+    Column("delete_after", Date),  # the last day it must be kept
+    Column("retention_revision", Integer),  # of the classes that the date was taken from
     Column("due_at", UtcDateTime),
     Column("attempts", Integer, nullable=False),
     Column("error", Text),
     Column("archived_at", UtcDateTime),
+    Column("verified_at", UtcDateTime),  # when `ringfence verify` last read its object
     Index("ix_recordings_call", "call_id"),
     Index("ix_recordings_due", "due_at"),
+    Index("ix_recordings_key", "key_id", "state"),
+    Index("ix_recordings_delete_after", "state", "delete_after"),
+    Index("ix_recordings_revision", "retention_revision"),
     Index("uq_recordings_leg", "pbx", "uniqueid", unique=True),
 )
 
@@ -60,4 +69,33 @@ incidents = Table(
         sqlite_where=text("closed_at IS NULL"),
         postgresql_where=text("closed_at IS NULL"),
     ),
+)
+
+log_leaves = Table(
+    "log_leaves",
+    metadata,
+    Column("idx", Sequence, primary_key=True, autoincrement=False),  # place in the Merkle log, from 0, no gaps
+    Column("journal_id", BigInteger, nullable=False, unique=True),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("call_id", String(32)),
+    Column("of_call", Integer),  # the how-manieth entry of its call, from 1
+    Index("ix_log_leaves_call", "call_id", "of_call"),
+)
+
+log_tiles = Table(
+    "log_tiles",
+    metadata,
+    Column("level", Integer, primary_key=True),  # 8, 16, 24: roots of 2^level leaves
+    Column("idx", BigInteger, primary_key=True),
+    Column("hash", LargeBinary(32), nullable=False),
+)
+
+checkpoints = Table(
+    "log_checkpoints",
+    metadata,
+    Column("size", Sequence, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("journal_id", BigInteger, nullable=False),  # the newest entry that is sealed in it
+    Column("note", Text, nullable=False),  # the signed note
 )

@@ -4,6 +4,7 @@ Every change writes its journal entry in the same transaction; the entry carries
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -117,6 +118,20 @@ async def end(
         await set_contact(transaction, call_id, outcome=ending.outcome)
         transaction.journal(_entry("call.ended", row, at, "system"))
     return row
+
+
+async def add_violation(
+    transaction: Transaction, call_id: str, violation: str, at: datetime, data: dict[str, Any]
+) -> bool:
+    """Mark a call with a violation (found_later, straddled) once; False when it has that mark already or is not there."""
+    row = await transaction.first(select(calls).where(calls.c.id == call_id).with_for_update())
+    if row is None or violation in row.violations:
+        return False
+    marked = update(calls).where(calls.c.id == call_id).values(violations=[*row.violations, violation])
+    row = (await transaction.execute(marked.returning(*calls.c))).one()
+    entry = _entry("call.violation", row, at, "system")
+    transaction.journal(replace(entry, data={"violation": violation, **data, **entry.data}))
+    return True
 
 
 async def set_contact(transaction: Transaction, call_id: str, **columns: Any) -> None:

@@ -37,11 +37,12 @@ _BUSY_REASON = 5
 
 
 class CallTracker:
-    """Tracks the calls of one PBX."""
+    """Tracks the calls of one PBX. `ended_calls` counts those whose markers wait at the PBX to be read and cleared."""
 
     def __init__(self, pbx: str) -> None:
         self.pbx = pbx
         self._strays: list[str] = []
+        self.ended_calls = 0
         self._call_of: dict[str, str] = {}
         self._handlers: dict[type[Any], Callable[[Transaction, Any, datetime], Awaitable[None]]] = {
             Newchannel: self._channel_made,
@@ -145,6 +146,7 @@ class CallTracker:
         call = await call_records.find(transaction.connection, call_id)
         if call is not None and call.ended_at is None:
             await finish(transaction, call, known, now)
+            self.ended_calls += 1
 
     async def _originate_answered(self, transaction: Transaction, event: OriginateResponse, now: datetime) -> None:
         """A failure without any channel; with one, its Hangup tells more."""

@@ -79,9 +79,11 @@ class FastAgiServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         try:
-            request = await asyncio.wait_for(_read_request(reader), REQUEST_TIMEOUT)
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                request = await _read_request(reader)
             variables = await self._handler(request)
-            await asyncio.wait_for(_answer(reader, writer, variables), REQUEST_TIMEOUT)
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                await _answer(reader, writer, variables)
         except (BadRequest, TimeoutError, ConnectionError, asyncio.IncompleteReadError) as error:
             log.warning("gate.request_failed", error=type(error).__name__, detail=str(error))
         except Exception:

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, literal, or_, select
+from sqlalchemy import ColumnElement, Select, String, bindparam, literal, or_, select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from config.schema import UtcDateTime
 from config.settings import Policy
 from telephony.numbers import time_zones
 from telephony.policy.packs import history_horizon, packs_for_regions
 from telephony.tables import contacts, overrides, policies
 
+LARGEST_SKEW = 86400.0
 HISTORY_COLUMNS = [
     contacts.c.id,
     contacts.c.at,
@@ -102,11 +104,11 @@ class Gathering:
             "debts": known.debts,
             "account": known.account,
             "case": known.case,
-            "history": await _history(connection, subject, known, since, without_call),
+            "history": await history(connection, whose_history(subject, known), since, without_call=without_call),
             "house": house,
             "recorder_healthy": self.recorder_healthy(),
         }
-        if skew := _told_skew(self.clock_skew()):
+        if skew := _sane_skew(self.clock_skew()):
             document["clock_skew_seconds"] = skew
         if found.by is not None:
             document["override"] = {"by": found.by, "reason": found.reason, "expires_at": found.expires_at.isoformat()}
@@ -123,9 +125,9 @@ class Gathering:
         return packs, house
 
 
-def _told_skew(seconds: float) -> float:
-    """A PBX tells whole seconds: less than one is what the telling takes."""
-    return round(seconds, 1) if abs(seconds) >= 1 else 0.0
+def _sane_skew(seconds: float) -> float:
+    """To a tenth of a second, and at most the day beyond which no calling hours are left anyway."""
+    return round(max(-LARGEST_SKEW, min(seconds, LARGEST_SKEW)), 1)
 
 
 async def policy_of(connection: AsyncConnection, client: str) -> Row[Any] | None:
@@ -133,21 +135,44 @@ async def policy_of(connection: AsyncConnection, client: str) -> Row[Any] | None
     return (await connection.execute(select(policies).where(policies.c.client == client))).first()
 
 
-async def _history(
-    connection: AsyncConnection, subject: Subject, known: CaseFacts, since: datetime, without_call: str | None
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose contacts bear on a call: the person's, those of others on the number, those of the household."""
+
+    party_id: str
+    number: str | None
+    household: str | None
+
+    def condition(self) -> ColumnElement[bool]:
+        """The rows of `contacts` that are theirs."""
+        theirs = [contacts.c.party_id == self.party_id]
+        if self.number:
+            theirs.append(contacts.c.number == self.number)
+        if self.household:
+            theirs.append(contacts.c.household == self.household)
+        return or_(*theirs)
+
+
+def whose_history(subject: Subject, known: CaseFacts) -> Whose:
+    """Whose contacts bear on a call to the subject."""
+    return Whose(subject.party_id, subject.number, known.party.get("household"))
+
+
+async def history(
+    connection: AsyncConnection,
+    whose: Whose,
+    since: datetime,
+    until: datetime | None = None,
+    *,
+    without_call: str | None = None,
 ) -> list[dict[str, Any]]:
-    statement = _history_query(subject, known.party.get("household"), since)
+    """The contacts from `since` until `until` (included) as the facts document has them, oldest first."""
+    statement = select(*HISTORY_COLUMNS).where(contacts.c.at >= since, whose.condition()).order_by(contacts.c.at)
+    if until is not None:
+        statement = statement.where(contacts.c.at <= until)
     if without_call is not None:
         statement = statement.where(contacts.c.id != without_call)
     return [_history_entry(row) for row in await connection.execute(statement)]
-
-
-def _history_query(subject: Subject, household: str | None, since: datetime) -> Select[Any]:
-    """All contacts of this person, of others on this number and of the household, since the longest window began."""
-    whose = [contacts.c.party_id == subject.party_id, contacts.c.number == subject.number]
-    if household:
-        whose.append(contacts.c.household == household)
-    return select(*HISTORY_COLUMNS).where(contacts.c.at >= since, or_(*whose)).order_by(contacts.c.at)
 
 
 def _history_entry(row: Row[Any]) -> dict[str, Any]:
@@ -166,15 +191,17 @@ def _with_number_zones(locations: list[dict[str, Any]], number: str) -> list[dic
     return locations + [{"source": "number", "zone": zone} for zone in zones if zone not in known]
 
 
-async def _policy_and_override(connection: AsyncConnection, subject: Subject, client: str, now: datetime) -> Row[Any]:
-    """The client's policy and the override that lasts longest, each None where there is none: one query, since it is
-    between the click and the phone.
+def _policy_and_override_query() -> Select[Any]:
+    """The client's policy and the override that lasts longest, each None where there is none.
+
+    One query, built once, since every millisecond of it is between the click and the phone.
     """
+    now = bindparam("now", type_=UtcDateTime)
     given = (
         select(overrides.c.id)
         .where(
-            overrides.c.case_id == subject.case_id,
-            overrides.c.number == subject.number,
+            overrides.c.case_id == bindparam("case", type_=String),
+            overrides.c.number == bindparam("number", type_=String),
             overrides.c.created_at <= now,
             overrides.c.expires_at > now,
         )
@@ -183,11 +210,18 @@ async def _policy_and_override(connection: AsyncConnection, subject: Subject, cl
         .scalar_subquery()
     )
     one = select(literal(1).label("one")).subquery()
-    statement: Select[Any] = (
+    return (
         select(policies.c.packs, policies.c.house, overrides.c.by, overrides.c.reason, overrides.c.expires_at)
         .select_from(one)
-        .outerjoin(policies, policies.c.client == client)
+        .outerjoin(policies, policies.c.client == bindparam("client", type_=String))
         .outerjoin(overrides, overrides.c.id == given)
     )
-    row: Row[Any] = (await connection.execute(statement)).one()
+
+
+_POLICY_AND_OVERRIDE = _policy_and_override_query()
+
+
+async def _policy_and_override(connection: AsyncConnection, subject: Subject, client: str, now: datetime) -> Row[Any]:
+    asked = {"client": client, "case": subject.case_id, "number": subject.number, "now": now}
+    row: Row[Any] = (await connection.execute(_POLICY_AND_OVERRIDE, asked)).one()
     return row

@@ -32,6 +32,8 @@ class LegMarker:
     """Of Dial(), on the agent leg."""
     alerted: bool = False
     """On the agent leg: whether the dialled one rang or sent early media."""
+    announced: str | None = None
+    """On the customer leg: how the recording announcement went, SUCCESS or FAILED; None where there was none to play."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ def _leg(call_id: str, role: str, uniqueid: str, values: Mapping[str, str]) -> L
         tech_cause=values["tech"][:64] if values.get("tech") else None,
         dial_status=values["dial"][:16] if values.get("dial") else None,
         alerted=bool(values.get("ring_ms") or values.get("progress_ms")),
+        announced=values.get("announced") or None,
     )
 
 

@@ -23,6 +23,7 @@ from telephony.settlement import settle
 
 log = structlog.get_logger(__name__)
 
+MARKERS_AFTER = timedelta(seconds=5)
 BATCH = 100
 """Events written in one transaction at most; under load this carries the throughput."""
 
@@ -46,6 +47,7 @@ class Pbx:
         self._next: StateChange | None = None
         self._books = asyncio.Lock()
         self._settled = False
+        self._settled_at = clock.now()
         self._phones_read = False
 
     async def start(self) -> None:
@@ -83,13 +85,18 @@ class Pbx:
             return
         if not self._settled:
             await self._settle(afresh=True)
-        elif now - self._settled_at >= afresh_after or await self._in_doubt(now - doubt_after):
+        elif now - self._settled_at >= self._interval(afresh_after) or await self._in_doubt(now - doubt_after):
             await self._settle(afresh=False)
+
+    def _interval(self, usual: timedelta) -> timedelta:
+        """Ended calls have left markers at the PBX: they are read soon, and cleared."""
+        return min(usual, MARKERS_AFTER) if self.tracker.ended_calls else usual
 
     async def _settle(self, *, afresh: bool) -> None:
         async with self._books:
             if afresh:
                 self.tracker.forget_all()
+            self.tracker.ended_calls = 0
             await settle(self._database, self.tracker, self.link, clock.now())
             self._settled, self._settled_at = True, clock.now()
 

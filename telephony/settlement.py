@@ -27,6 +27,7 @@ from telephony.tables import legs
 log = structlog.get_logger(__name__)
 
 EMERGENCY = "call.emergency"
+ANNOUNCED = "call.announced"
 PATIENCE = timedelta(seconds=10)
 """A call this young may have its Originate on the way still."""
 
@@ -66,6 +67,7 @@ async def settle(database: Database, tracker: CallTracker, link: AmiLink, now: d
             if await _settle_call(transaction, tracker, snapshot, call, now):
                 living.add(call.id)
         await _journal_emergencies(transaction, tracker.pbx, snapshot.markers.emergencies)
+        await _journal_announcements(transaction, snapshot.markers.legs)
     await snapshot.markers.delete(link, keep=living)
 
 
@@ -185,6 +187,31 @@ async def _close(
             await transaction.execute(update(legs).where(mine).values(ended_at=now))
     log.warning("settlement.closed", call_id=call.id, end_reason=ending.end_reason, outcome=ending.outcome)
     await call_records.end(transaction, call.id, now, ending)
+
+
+async def _journal_announcements(transaction: Transaction, markers: Sequence[LegMarker]) -> None:
+    """What became of each recording announcement, once: the recording's write side may lack it (asterisk#507)."""
+    played = {marker.call_id: marker for marker in markers if marker.announced}
+    if not played:
+        return
+    told = select(journal.c.call_id).where(journal.c.kind == ANNOUNCED, journal.c.call_id.in_(played))
+    for call_id in played.keys() - {row.call_id for row in await transaction.all(told)}:
+        call = await call_records.find(transaction.connection, call_id)
+        if call is not None:
+            marker = played[call_id]
+            at = marker.answered_at or marker.ended_at
+            data = {"result": marker.announced}
+            transaction.journal(
+                Entry(
+                    at,
+                    ANNOUNCED,
+                    client=call.client,
+                    agent=call.agent,
+                    case_id=call.case_id,
+                    call_id=call_id,
+                    data=data,
+                )
+            )
 
 
 async def _journal_emergencies(transaction: Transaction, pbx: str, markers: Sequence[EmergencyMarker]) -> None:

@@ -1,8 +1,10 @@
 """What telephony keeps: calls and their legs, decisions, the contact history that caps count, trunks, policies."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from config.schema import Document, UtcDateTime, metadata
+
+_OPEN = text("ended_at IS NULL")
 
 calls = Table(
     "calls",
@@ -40,6 +42,8 @@ calls = Table(
     Column("violations", Document, nullable=False),
     Column("disposition", Document),
     Index("ix_calls_agent_open", "agent", "ended_at"),
+    # Without it the click reads every call ever made on the PBX to see whether the phone is taken.
+    Index("ix_calls_open", "pbx", "extension", sqlite_where=_OPEN, postgresql_where=_OPEN),
     Index("ix_calls_case", "case_id", "created_at"),
     Index("ix_calls_created", "created_at"),
     Index("ix_calls_pbx_uniqueid", "pbx", "uniqueid", unique=True),

@@ -45,7 +45,7 @@ class Upkeep:
             if self.pbx.link.state is not LinkState.UP:
                 self._told = self._tried_at = None
                 return
-            await self._tell_emergency_trunks()
+            await self.tell_emergency_trunks()
             if self._tried_at is None or now - self._tried_at >= self._pause():
                 await self._prove(now)
         except (PbxUnavailable, AnswerUnknown) as error:
@@ -58,14 +58,21 @@ class Upkeep:
     def _pause(self) -> timedelta:
         return PROVE_AGAIN if self.recording_problem else PROVE_SPOOL
 
-    async def _tell_emergency_trunks(self) -> None:
-        """Write down at the PBX which endpoints carry emergency calls, so that they pass with the service down."""
+    async def tell_emergency_trunks(self) -> None:
+        """Write down at the PBX which endpoints carry emergency calls, so that they pass with the service down.
+
+        A PBX that is away is told when it is back.
+        """
         async with self.database.read() as connection:
             endpoints = await endpoints_of(connection, self.pbx.name)
-        if endpoints != self._told:
+        if endpoints == self._told or self.pbx.link.state is not LinkState.UP:
+            return
+        try:
             fields = {"Family": FAMILY, "Key": "emergency-trunks", "Val": ",".join(endpoints)}
             await self.pbx.link.send("DBPut", fields)
             self._told = endpoints
+        except (PbxUnavailable, AnswerUnknown) as error:
+            log.warning("upkeep.emergency_trunks_untold", pbx=self.pbx.name, detail=error.detail)
 
     async def _prove(self, now: datetime) -> None:
         self.clock_seconds_apart = await clock_difference(self.pbx.link)

@@ -1,9 +1,10 @@
 """Cases and parties: upsert, look up, read with what may be called now, change the state, flag a person."""
 
+from datetime import datetime
 from typing import Any, Literal
 
 from aiohttp import web
-from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, field_validator
+from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from config import clock
 from config.errors import Conflict, Forbidden, NotFound
@@ -11,9 +12,10 @@ from crm_bridge import case_view, cases, parties
 from crm_bridge.case_documents import CaseBrief, CaseIn, CaseOut, CaseState
 from crm_bridge.cases import StateAction
 from crm_bridge.web import keys
-from crm_bridge.web.api import EVERYONE, PEOPLE, Api, Body, PageQuery, Reply
+from crm_bridge.web.api import EVERYONE, PEOPLE, Api, Body, PageQuery, Query, Reply
 from crm_bridge.web.paging import Listing, page
 from telephony.numbers import InvalidNumber, normalise
+from telephony.policy.fields import Purpose
 
 api = Api("cases")
 
@@ -100,6 +102,64 @@ async def put_case(request: web.Request, body: CaseIn) -> Reply:
 async def get_case(request: web.Request) -> dict[str, Any]:
     """Each number says whether it may be called now, else why not and until when, with the attempts used and left."""
     return await _shown(request, request.match_info["id"])
+
+
+class WeekQuery(Query):
+    """Whose number it is, and how far ahead to look."""
+
+    party_id: str | None = Field(None, max_length=128, description="needed where several parties have the number")
+    purpose: Purpose = "collect"
+    days: int = Field(7, ge=1, le=31)
+
+
+class StretchOut(BaseModel):
+    """From `from` until just before `until` the number may be called, or `rule` forbids it."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: datetime = Field(alias="from")
+    until: datetime
+    allowed: bool
+    rule: str | None
+    reason: str
+    reason_zh: str
+    hard: bool
+
+
+class WeekOut(BaseModel):
+    """When a number may be called in the coming days, as long as nothing else happens."""
+
+    case_id: str
+    party_id: str
+    number: str
+    zone: str
+    stretches: list[StretchOut]
+
+
+@api.operation(
+    "GET",
+    "/v1/cases/{id}/numbers/{e164}/week",
+    roles=EVERYONE,
+    query=WeekQuery,
+    answers={200: WeekOut},
+    problems=(InvalidNumber,),
+    summary="When this number may be called in the coming week",
+)
+async def number_week(request: web.Request, query: WeekQuery) -> dict[str, Any]:
+    """Stretches of time from now on, each allowed or with the weightiest rule that forbids it."""
+    number = normalise(request.match_info["e164"], _region(request))
+    async with request.app[keys.DATABASE].read() as connection:
+        return await case_view.week(
+            connection,
+            request.app[keys.DECIDER],
+            request.match_info["id"],
+            number,
+            party_id=query.party_id,
+            purpose=query.purpose,
+            days=query.days,
+            user=request[keys.USER],
+            now=clock.now(),
+        )
 
 
 @api.operation(

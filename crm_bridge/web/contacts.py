@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from config import clock
 from config.errors import NotFound
@@ -28,6 +28,8 @@ class ContactOut(BaseModel):
     by: str
     outcome: str
     consented: bool
+    debts: list[str]
+    found_later: list[str] = Field(description="calls made since that it would have forbidden, marked as such now")
 
 
 @api.operation(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from crm_bridge.drain import Drain
     from crm_bridge.live import LiveStream
     from crm_bridge.web.api import Operation
+    from recordings.deletion import Deletion
     from recordings.health import RecorderHealth
     from recordings.replay import Replay
     from telephony.decisions import Decider
@@ -31,6 +32,7 @@ UPKEEPS: "web.AppKey[Mapping[str, Upkeep]]" = web.AppKey("upkeeps")
 DRAIN: "web.AppKey[Drain]" = web.AppKey("drain")
 HEALTH: "web.AppKey[RecorderHealth]" = web.AppKey("health")
 REPLAY: "web.AppKey[Replay]" = web.AppKey("replay")
+DELETION: "web.AppKey[Deletion]" = web.AppKey("deletion")
 OPERATIONS: "web.AppKey[tuple[Operation, ...]]" = web.AppKey("operations", tuple)
 
 USER: web.RequestKey[User] = web.RequestKey("user", User)

@@ -1,16 +1,22 @@
 """Policies of the clients."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from config import clock
-from crm_bridge import policies
+from config.errors import NotFound
+from crm_bridge import policies, policy_preview
+from crm_bridge.policy_preview import PolicyChange
 from crm_bridge.web import keys
-from crm_bridge.web.api import EVERYONE, Api, PageQuery, Reply
+from crm_bridge.web.api import EVERYONE, Api, Body, PageQuery, Reply
 from crm_bridge.web.paging import Listing, page
+from telephony.gathering import Subject
+from telephony.numbers import InvalidNumber, normalise
+from telephony.policy import packs
+from telephony.policy.fields import NearMoment, Purpose
 
 api = Api("policies")
 
@@ -42,6 +48,86 @@ async def put_policy(request: web.Request, body: policies.PolicyIn) -> Reply:
             transaction, request.match_info["client"], body, user=request[keys.USER], now=clock.now()
         )
     return Reply(row, status=201 if is_new else 200)
+
+
+class WhatIf(Body):
+    """A call to imagine: whom, when, by whom, and under which rules if not the client's own."""
+
+    case_id: str = Field(min_length=1, max_length=128)
+    party_id: str = Field(min_length=1, max_length=128)
+    number: str = Field(min_length=3, max_length=40)
+    at: NearMoment
+    purpose: Purpose = "collect"
+    role: Literal["collector", "supervisor"] = "collector"
+    change: PolicyChange | None = Field(None, description="packs and values to try; absent: those in force")
+
+
+class RuleCount(BaseModel):
+    """How many calls a rule would have denied."""
+
+    rule: str
+    calls: int
+
+
+class PreviewOut(BaseModel):
+    """What a change would have done to the clicks of the last month."""
+
+    since: datetime
+    judged: int
+    truncated: bool = Field(description="there were more clicks; only the newest were judged")
+    denied: int = Field(description="were allowed, and would have been denied")
+    allowed: int = Field(description="were denied, and would have been allowed")
+    by_rule: list[RuleCount]
+    examples: list[dict[str, Any]]
+
+
+@api.operation(
+    "POST",
+    "/v1/policies/what-if",
+    roles=("admin", "supervisor"),
+    body=WhatIf,
+    answers={200: dict[str, Any]},
+    problems=(NotFound, InvalidNumber),
+    summary="Would this call be allowed on that date?",
+)
+async def what_if(request: web.Request, body: WhatIf) -> dict[str, Any]:
+    """The verdict at any moment, by what is known today and the pack versions of that day. Nothing is dialled or kept."""
+    number = normalise(body.number, request.app[keys.SETTINGS].policy.region)
+    user = request[keys.USER]
+    subject = Subject(body.case_id, body.party_id, number, user.name, body.role, body.purpose)
+    async with request.app[keys.DATABASE].read() as connection:
+        verdict = await policy_preview.what_if(
+            connection, request.app[keys.DECIDER], subject, body.at, body.change, user=user
+        )
+    return verdict.document()
+
+
+@api.operation(
+    "POST",
+    "/v1/policies/{client}/preview",
+    roles=("admin", "supervisor"),
+    body=PolicyChange,
+    answers={200: PreviewOut},
+    summary="What a change of policy would have denied in the last month",
+)
+async def preview_policy(request: web.Request, body: PolicyChange) -> dict[str, Any]:
+    """Each click of the last 30 days is judged again under the packs and values given. Nothing is changed."""
+    return await policy_preview.preview(
+        request.app[keys.DATABASE],
+        request.match_info["client"],
+        body,
+        guard_seconds=request.app[keys.SETTINGS].policy.guard_seconds,
+        user=request[keys.USER],
+        now=clock.now(),
+    )
+
+
+@api.operation(
+    "GET", "/v1/rule-packs", roles=EVERYONE, answers={200: list[dict[str, Any]]}, summary="Every rule of every pack"
+)
+async def rule_packs(_request: web.Request) -> list[dict[str, Any]]:
+    """Versions with their dates and status; rules with text and who can lift them in both languages, source, confidence."""
+    return packs.listing(clock.now())
 
 
 @api.operation("GET", "/v1/policies/{client}", roles=EVERYONE, answers={200: PolicyOut}, summary="A client's policy")

@@ -1,25 +1,27 @@
-"""Recordings over HTTP: the call as heard, its waveform, its legs' recordings with their proofs, and open incidents."""
+"""Recordings over HTTP: the call as heard, its waveform, its legs' recordings with their proofs; finding them."""
 
-from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal
+from datetime import date, datetime
+from typing import Any, BinaryIO
 
 from aiohttp import web
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import ColumnElement, false, or_, select
 from sqlalchemy.engine import Row
 
 from config import clock
 from config.errors import NotFound
-from crm_bridge import scope
+from crm_bridge import recording_search, scope
+from crm_bridge.recording_search import Search
 from crm_bridge.users import Role, User
-from crm_bridge.web import keys
+from crm_bridge.web import keys, ranges
 from crm_bridge.web.api import PEOPLE, Api, Media, PageQuery, Query
 from crm_bridge.web.calls import CallNotFound
 from crm_bridge.web.dispatch import user_of
+from crm_bridge.web.paging import Listing, page
+from recordings import holds
 from recordings.formats import CONTENT_TYPES, Format
 from recordings.replay import NoAudio
-from recordings.tables import incidents, recordings
+from recordings.tables import recordings
 from telephony.tables import calls
 
 api = Api("recordings")
@@ -28,22 +30,21 @@ OVERSEERS: tuple[Role, ...] = ("qa", "supervisor", "admin")
 
 
 class AudioQuery(Query):
-    """How the audio is wanted."""
+    """How the audio is wanted, and why: the journal keeps both."""
 
     format: Format = "flac"
+    reason: str | None = Field(None, max_length=500, description="why it is heard; needed for a download")
+    download: bool = False
+
+    @model_validator(mode="after")
+    def _says_why(self) -> "AudioQuery":
+        if self.download and not self.reason:
+            raise ValueError("a download needs a reason")
+        return self
 
 
-class RecordingsQuery(PageQuery):
-    """Whose recordings."""
-
-    call_id: str | None = Field(None, max_length=32)
-
-
-class IncidentsQuery(PageQuery):
-    """Which incidents."""
-
-    state: Literal["open", "closed", "all"] = "open"
-    call_id: str | None = Field(None, max_length=32)
+class RecordingsQuery(Search, PageQuery):
+    """Which recordings."""
 
 
 class Recording(BaseModel):
@@ -71,24 +72,39 @@ class RecordingPage(BaseModel):
     next_cursor: str | None
 
 
-class Incident(BaseModel):
-    """Something in doubt about a recording, a file or the recorder."""
+class RecordedCall(BaseModel):
+    """A call as the replay desk lists it: what its recordings are like, taken together."""
 
     id: str
+    created_at: datetime
+    connected_at: datetime | None
+    ended_at: datetime | None
+    agent: str
+    client: str | None
+    case_id: str | None
+    party_id: str | None
+    party_name: str | None
+    number: str
+    direction: str
+    outcome: str | None
+    end_reason: str | None
+    purpose: str
+    duration: float | None = Field(description="seconds, of the longest recording")
+    playable: bool
+    flags: list[str]
+    doubts: list[str] = Field(description="kinds of open incidents")
+    holds: list[str]
+    comments: int
+    delete_after: date | None
+    recordings: list[dict[str, Any]]
+
+
+class Region(BaseModel):
+    """A stretch of the call: dead_air, hold or pause; seconds from its first sample."""
+
     kind: str
-    subject: str
-    call_id: str | None
-    detail: dict[str, Any]
-    opened_at: datetime
-    closed_at: datetime | None
-    closed_reason: str | None
-
-
-class IncidentPage(BaseModel):
-    """A page of incidents, newest first."""
-
-    items: list[Incident]
-    next_cursor: str | None
+    start: float
+    end: float
 
 
 class Waveform(BaseModel):
@@ -97,6 +113,8 @@ class Waveform(BaseModel):
     per_second: int
     duration: float
     channels: list[list[float]]
+    started_at: datetime
+    regions: list[Region]
 
 
 AUDIO = {200: Media("audio/flac"), 206: Media("audio/flac")}
@@ -134,9 +152,8 @@ async def call_audio(request: web.Request, query: AudioQuery) -> web.StreamRespo
     """Composed from the archived legs. Every play is journalled with who it was."""
     call_id = request.match_info["id"]
     await _require_hearable(request, call_id)
-    path = await request.app[keys.REPLAY].call_audio(call_id, query.format)
-    await _note_play(request, call_id, {"format": query.format})
-    return _file(path, call_id, query.format)
+    audio = await request.app[keys.REPLAY].call_audio(call_id, query.format)
+    return await _play(request, audio, call_id, query, {"format": query.format})
 
 
 @api.operation(
@@ -171,12 +188,39 @@ async def index(request: web.Request, query: RecordingsQuery) -> dict[str, Any]:
         .order_by(recordings.c.id.desc())
         .limit(query.limit + 1)
     )
+    zone = request.app[keys.SETTINGS].policy.zone
+    # By the recording's own call: an emergency call's has no row.
+    of_call = recording_search.of_call(query.model_copy(update={"call_id": None}), zone)
+    statement = statement.where(*of_call, *recording_search.of_recording(query))
     if query.call_id:
         statement = statement.where(recordings.c.call_id == query.call_id)
     if query.cursor:
         statement = statement.where(recordings.c.id < query.cursor)
     async with request.app[keys.DATABASE].read() as connection:
-        return _page(list(await connection.execute(statement)), query.limit)
+        found = _page(list(await connection.execute(statement)), query.limit)
+        matters = await holds.of_recordings(connection, [item["id"] for item in found["items"]])
+    return found | {"items": [item | {"holds": matters.get(item["id"], [])} for item in found["items"]]}
+
+
+@api.operation(
+    "GET",
+    "/v1/recorded-calls",
+    roles=OVERSEERS,
+    query=RecordingsQuery,
+    answers={200: Listing[RecordedCall]},
+    summary="Calls that have recordings, as the replay desk lists them, newest first",
+)
+async def recorded_calls(request: web.Request, query: RecordingsQuery) -> dict[str, Any]:
+    """One entry a call; what is asked of a recording holds for at least one of its legs."""
+    zone = request.app[keys.SETTINGS].policy.zone
+    mine = (scope.calls_seen_by(user_of(request)), recording_search.has_recording(query))
+    statement = select(calls).where(*mine, *recording_search.of_call(query, zone))
+    if query.cursor:
+        statement = statement.where(calls.c.id < query.cursor)
+    async with request.app[keys.DATABASE].read() as connection:
+        rows = (await connection.execute(statement.order_by(calls.c.id.desc()).limit(query.limit + 1))).all()
+        shown, following = page(rows, query.limit, "id")
+        return {"items": await recording_search.recorded_calls(connection, shown), "next_cursor": following}
 
 
 @api.operation(
@@ -201,37 +245,9 @@ async def leg_audio(request: web.Request, query: AudioQuery) -> web.StreamRespon
         call_id = await connection.scalar(statement)
     if call_id is None:
         raise NotFound(f"there is no recording {recording_id}")
-    path = await request.app[keys.REPLAY].leg_audio(recording_id, query.format)
-    await _note_play(request, call_id, {"format": query.format, "recording_id": recording_id})
-    return _file(path, recording_id, query.format)
-
-
-@api.operation(
-    "GET",
-    "/v1/incidents",
-    roles=OVERSEERS,
-    query=IncidentsQuery,
-    answers={200: IncidentPage},
-    summary="What is in doubt about recordings, newest first",
-)
-async def list_incidents(request: web.Request, query: IncidentsQuery) -> dict[str, Any]:
-    """Those of calls the asker may see, and those of no call (unknown files, the recorder itself)."""
-    seen = select(calls.c.id).where(calls.c.id == incidents.c.call_id, scope.calls_seen_by(user_of(request)))
-    statement = (
-        select(incidents)
-        .where(or_(incidents.c.call_id.is_(None), seen.exists()))
-        .order_by(incidents.c.id.desc())
-        .limit(query.limit + 1)
-    )
-    if query.state != "all":
-        is_open = incidents.c.closed_at.is_(None)
-        statement = statement.where(is_open if query.state == "open" else ~is_open)
-    if query.call_id:
-        statement = statement.where(incidents.c.call_id == query.call_id)
-    if query.cursor:
-        statement = statement.where(incidents.c.id < query.cursor)
-    async with request.app[keys.DATABASE].read() as connection:
-        return _page(list(await connection.execute(statement)), query.limit)
+    audio = await request.app[keys.REPLAY].leg_audio(recording_id, query.format)
+    told = {"format": query.format, "recording_id": recording_id}
+    return await _play(request, audio, call_id, query, told, name=recording_id)
 
 
 def _page(rows: list[Row[Any]], limit: int) -> dict[str, Any]:
@@ -242,14 +258,22 @@ def _page(rows: list[Row[Any]], limit: int) -> dict[str, Any]:
     }
 
 
-async def _note_play(request: web.Request, call_id: str, data: dict[str, Any]) -> None:
-    await request.app[keys.REPLAY].plays.note(clock.now(), user_of(request).name, call_id, data)
-
-
-def _file(path: Path, name: str, form: str) -> web.FileResponse:
+async def _play(
+    request: web.Request,
+    audio: BinaryIO,
+    call_id: str,
+    query: AudioQuery,
+    told: dict[str, Any],
+    name: str | None = None,
+) -> web.StreamResponse:
+    """Journal the play or the export, then send; `told` says what is played."""
+    told = told | ({"reason": query.reason} if query.reason else {})
+    kind = "recording.exported" if query.download else "recording.played"
+    await request.app[keys.REPLAY].plays.note(clock.now(), user_of(request).name, call_id, told, kind)
+    disposition = "attachment" if query.download else "inline"
     headers = {
-        "Content-Type": CONTENT_TYPES[form],
-        "Content-Disposition": f'inline; filename="{name}.{form}"',
+        "Content-Type": CONTENT_TYPES[query.format],
+        "Content-Disposition": f'{disposition}; filename="{name or call_id}.{query.format}"',
         "Cache-Control": "private, no-store",
     }
-    return web.FileResponse(path, headers=headers)
+    return await ranges.send(request, audio, headers)

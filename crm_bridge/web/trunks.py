@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from config import clock
 from config.errors import Conflict, Invalid
@@ -17,7 +17,9 @@ api = Api("trunks")
 
 # These words reach Dial() and AMI headers: nothing but letters, digits, hyphen, dot and underscore may be in one.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Prefix = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{0,14}$")]
+Prefix = Annotated[
+    str, Field(pattern=r"^\+?[1-9][0-9]{0,14}$"), AfterValidator(lambda prefix: f"+{prefix.removeprefix('+')}")
+]
 CallerId = Annotated[str, Field(pattern=r"^\+?[0-9]{3,20}$")]
 
 
@@ -70,7 +72,10 @@ async def create_trunk(request: web.Request, body: TrunkIn) -> Any:
         raise Invalid(f"pbx: {message}", [{"field": "pbx", "message": message}])
     async with request.app[keys.DATABASE].write() as transaction:
         trunk = body.model_dump() | {"pbx": name}
-        return await trunks.create(transaction, trunk, actor=request[keys.USER].name, now=clock.now())
+        created = await trunks.create(transaction, trunk, actor=request[keys.USER].name, now=clock.now())
+    if name in request.app[keys.UPKEEPS]:
+        await request.app[keys.UPKEEPS][name].tell_emergency_trunks()
+    return created
 
 
 @api.operation(

@@ -96,8 +96,19 @@ def _lift(check: Check) -> Sentence:
 
 
 def _denial(check: Check, retry_at: datetime | None, facts: Facts) -> Denial:
-    reason = told(check.why(), retry_at, _zone(facts), _lift(check))
-    return Denial(check.rule, check.pack, reason.en, reason.zh, retry_at, check.hard, check.competing)
+    lift = _lift(check)
+    reason = told(check.why(), retry_at, _zone(facts), lift)
+    return Denial(
+        check.rule,
+        check.pack,
+        reason.en,
+        reason.zh,
+        retry_at,
+        check.hard,
+        check.competing,
+        lift=lift.en,
+        lift_zh=lift.zh,
+    )
 
 
 def _warning(check: Check) -> Warning:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from config.errors import Fault, Invalid
 from telephony.policy.facts import House, problems
-from telephony.policy.rules import CapRule, PackFile, Rule, Status, Words
+from telephony.policy.rules import CapRule, HoursRule, PackFile, Rule, Status, Words
 from telephony.policy.zones import local_date, start_of_day
 
 HOUSE = "house"
@@ -175,6 +175,13 @@ def _reach(rule: CapRule) -> timedelta:
     if rule.days is not None:
         return timedelta(days=rule.days)
     return _EVER if rule.minutes is None else timedelta(minutes=rule.minutes)
+
+
+@cache
+def hours_rules() -> frozenset[str]:
+    """The ids of every rule about the time of day: what a call that goes on too long runs into."""
+    shipped = {f"{pack.id}/{rule.name}" for pack in available() for rule in pack.rules if isinstance(rule, HoursRule)}
+    return frozenset(shipped | {f"{HOUSE}/hours", f"{HOUSE}/inconvenient"})
 
 
 def listing(on: datetime | None = None) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ _ZH_DAYS = "一二三四五六日"
 class Denial:
     """One rule that denies. `retry_at`: when this rule alone would allow, None if it never will by itself.
 
-    `competing`: ids of calls that are not over and count against it.
+    `competing`: ids of calls that are not over and count against it. `lift`: who or what can end it.
     """
 
     rule: str
@@ -24,6 +24,8 @@ class Denial:
     retry_at: datetime | None
     hard: bool
     competing: tuple[str, ...] = ()
+    lift: str = ""
+    lift_zh: str = ""
 
 
 @dataclass(frozen=True, slots=True)

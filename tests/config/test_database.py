@@ -160,6 +160,19 @@ async def test_waiting_for_entries_ends_with_a_commit_and_not_with_a_rollback(da
         await waiting
 
 
+async def test_a_waiter_that_is_cancelled_at_the_very_moment_of_a_commit_is_cancelled(tmp_path: Path) -> None:
+    """Else a worker that is told to stop while entries arrive would go on, and the service would never shut down."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/r.db")
+    waiting = asyncio.create_task(database.wait_for_entries(30))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    database._announce()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await database.close()
+
+
 async def test_a_command_beside_the_service_does_not_act_on_what_it_read_before_the_other_wrote(tmp_path: Path) -> None:
     """`ringfence user add` opens the file a second time: its transactions, too, begin by taking the file for writing."""
     databases = [Database(f"sqlite+aiosqlite:///{tmp_path}/r.db") for _ in range(4)]

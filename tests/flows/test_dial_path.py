@@ -74,9 +74,9 @@ async def test_a_click_becomes_a_call_an_archived_recording_and_a_note(either_fl
     ids=lambda value: str(value),
 )
 async def test_the_outcome_is_what_the_carrier_did(
-    floor: Floor, number: str, end_reason: str, outcome: str, alerted: bool
+    either_floor: Floor, number: str, end_reason: str, outcome: str, alerted: bool
 ) -> None:
-    ended = await floor.ended(await floor.call(number))
+    ended = await either_floor.ended(await either_floor.call(number))
     assert (ended["end_reason"], ended["outcome"], bool(ended["alerted_at"])) == (end_reason, outcome, alerted)
 
 

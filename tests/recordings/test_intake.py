@@ -25,7 +25,7 @@ async def test_both_legs_of_a_call_are_archived_bit_for_bit_and_the_spool_is_cle
         assert (row.state, row.flags, row.due_at, row.error) == ("archived", [], None, None)
         assert row.sha256 == row.pcm_sha256 == hashlib.sha256(original).hexdigest()
         assert row.duration == len(original) / 4 / 8000
-        with recorder.store.open(row.object) as stored:
+        with recorder.archive.open(row) as stored:
             samples, rate = soundfile.read(stored, dtype="int16")
         assert (rate, samples.astype("<i2").tobytes()) == (8000, original)
     assert not list(recorder.folder.iterdir())

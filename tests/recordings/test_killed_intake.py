@@ -49,7 +49,7 @@ async def test_intake_killed_at_any_step_goes_on(recorder: Recorder, point: str)
     assert (row.state, row.sha256, row.due_at) == ("archived", hashlib.sha256(CUSTOMER).hexdigest(), None)
     assert recorder.store.read_back(row.object).sha256 == row.stored_sha256
     assert len(await recorder.journal("recording.ready")) == 1
-    assert len([path for path in recorder.store.root.rglob("*.flac") if ".work" not in path.parts]) == 1
+    assert len([path for path in recorder.store.root.rglob("*.flac*") if ".work" not in path.parts]) == 1
     assert not list(recorder.folder.iterdir())
 
 

@@ -115,8 +115,8 @@ async def test_mp3_and_wav_carry_the_same_call(recorder: Recorder, replay: Repla
 
 async def test_one_legs_recording_plays_with_both_its_sides(recorder: Recorder, replay: Replay) -> None:
     call = await talked(recorder)
-    path = await replay.leg_audio((await recorder.row(call, "customer")).id)
-    samples, rate = soundfile.read(path, dtype="int16")
+    audio = await replay.leg_audio((await recorder.row(call, "customer")).id)
+    samples, rate = soundfile.read(audio, dtype="int16")
     assert_tone(samples[:, 0], rate, 600, 0, 8)
     assert_tone(samples[:, 1], rate, 440, 0, 8)
 
@@ -134,10 +134,10 @@ async def test_the_waveform_shows_each_side_where_it_speaks(recorder: Recorder, 
 async def test_the_cache_may_vanish_and_stays_within_its_size(recorder: Recorder, tmp_path: Path) -> None:
     call = await talked(recorder)
     replay = Replay(database=recorder.database, archive=recorder.archive, cache=tmp_path / "cache", cache_bytes=1)
-    first = (await replay.call_audio(call.id)).read_bytes()
+    first = (await replay.call_audio(call.id)).read()
     for file in (tmp_path / "cache").iterdir():
         file.unlink()
-    assert (await replay.call_audio(call.id)).read_bytes() == first
+    assert (await replay.call_audio(call.id)).read() == first
     await replay.leg_audio((await recorder.row(call, "agent")).id)
     assert len(list((tmp_path / "cache").iterdir())) == 1
 

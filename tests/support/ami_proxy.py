@@ -45,6 +45,11 @@ class AmiProxy:
             pump.cancel()
         await asyncio.gather(*self._pumps, return_exceptions=True)
 
+    @property
+    def accepting(self) -> bool:
+        """Whether new connections are welcome."""
+        return self._server.is_serving()
+
     async def listen(self) -> None:
         """Accept connections, again after `refuse` and at the same port."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
@@ -103,6 +108,10 @@ class AmiProxy:
                     await self._write(direction, writer, data)
         except OSError:
             pass
+        except asyncio.CancelledError:
+            for delivery in late:
+                delivery.cancel()
+            raise
         finally:
             await asyncio.gather(*late, return_exceptions=True)
             writer.transport.abort()
@@ -129,7 +138,7 @@ class AmiProxy:
         writer.write(message)
 
     async def _write(self, direction: str, writer: asyncio.StreamWriter, data: bytes) -> None:
-        step = self.chunk or len(data)
+        step = self.chunk or len(data) or 1
         for start in range(0, len(data), step):
             piece = data[start : start + step]
             writer.write(piece)

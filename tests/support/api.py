@@ -86,6 +86,7 @@ async def service(database: Database) -> AsyncIterator[Service]:
     pbx = Pbx(name="main", username="ringfence", secret=SecretStr("secret"))
     app[keys.DATABASE], app[keys.SETTINGS] = database, Settings(pbx=[pbx])
     app[keys.DECIDER] = Decider(Gathering(case_facts, Policy(), recorder_healthy=lambda: True))
+    app[keys.UPKEEPS] = {}
     middleware.install(app)
     dispatch.register(app, DESK)
     async with TestClient(TestServer(app)) as client:

@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import config.journal
 import crm_bridge.tables
+import recordings.retention_tables
 import recordings.tables
 import telephony.tables
 from config.database import Database
 from config.schema import metadata
 from tests.support.postgres import TEMPLATE, Server, fresh_database
 
-TABLE_MODULES = (config.journal, telephony.tables, recordings.tables, crm_bridge.tables)
+TABLE_MODULES = (config.journal, telephony.tables, recordings.tables, recordings.retention_tables, crm_bridge.tables)
 """Importing them fills the metadata."""
 
 

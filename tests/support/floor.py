@@ -146,6 +146,15 @@ class Floor:
         await self.expect(200, "POST", f"/v1/calls/{call['id']}/hangup", user=user)
         return await self.ended(call)
 
+    async def until_problem(self, component: str, said: str) -> None:
+        """Wait until /readyz says this of that component."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                async with self.http.get(f"{self.base}/readyz") as answer:
+                    if said in (await answer.json())["problems"].get(component, ""):
+                        return
+                await asyncio.sleep(0.05)
+
     async def archived(self, call: dict[str, Any], legs: int = 2) -> dict[str, Any]:
         """The call once so many of its recordings are archived."""
 
@@ -217,13 +226,16 @@ async def prepare_pbx(settings: Settings, phones: Sequence[str] = ()) -> None:
 
 
 @asynccontextmanager
-async def open_floor(lab: Lab, settings: Settings, tokens: dict[str, str]) -> AsyncIterator[Floor]:
-    """The service running on prepared parts, until the block ends."""
+async def open_floor(
+    lab: Lab, settings: Settings, tokens: dict[str, str], *, ready: bool = True
+) -> AsyncIterator[Floor]:
+    """The service running on prepared parts, until the block ends; `ready=False` where it must not become ready."""
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(running(settings))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         floor = Floor(lab, settings, http, services, tokens)
-        await until_ready(floor)
+        if ready:
+            await until_ready(floor)
         yield floor
 
 

@@ -7,6 +7,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,11 +58,18 @@ def _as_ordinary_user() -> list[str]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     """A server for the whole run; it ends with the tests, also when they are killed."""
+    with running_server() as server:
+        yield server
+
+
+@contextmanager
+def running_server(*extra: str) -> Iterator[Server]:
+    """A server with default settings but for durability (`fsync=off`) and `extra` ones (`fsync=on`)."""
     binaries, folder = _binaries(), Path(tempfile.mkdtemp(prefix="ringfence-pg-"))
     data, prefix = folder / "data", _as_ordinary_user()
     options = ["--auth=trust", "--username=tests", "--encoding=UTF8", "--locale=C", "--no-sync"]
     subprocess.run([*prefix, binaries / "initdb", "-D", data, *options], check=True, capture_output=True)
-    settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=200"]
+    settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=200", *extra]
     command = [*prefix, "setpriv", "--pdeathsig", "TERM", binaries / "postgres", "-D", data]
     command += [part for setting in settings for part in ("-c", setting)]
     with (folder / "log").open("wb") as log:

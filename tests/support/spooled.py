@@ -17,6 +17,7 @@ from config.journal import Entry, read_after
 from recordings.archive import Archive
 from recordings.completeness import expect_recordings
 from recordings.intake import Intake
+from recordings.keyring import Keyring
 from recordings.replay import Replay
 from recordings.spool import Spool, file_name
 from recordings.store import LocalStore
@@ -68,7 +69,8 @@ class Recorder:
         self.folder.mkdir(exist_ok=True)
         self.spools = {PBX: Spool(self.folder)}
         self.store = LocalStore(folder / "archive")
-        self.archive = Archive(store=self.store)
+        self.keyring = Keyring(master=folder / "keys" / "master.key", folder=folder / "keys" / "groups")
+        self.archive = Archive(store=self.store, keyring=self.keyring)
         self.intake = Intake(database=database, archive=self.archive, spools=self.spools)
         self.sweep = Sweep(database=database, archive=self.archive, spools=self.spools)
 

@@ -85,7 +85,7 @@ async def test_a_trunk_is_registered_on_a_known_pbx(desk: Service) -> None:
         {"endpoint": "a&PJSIP/b"},
         {"endpoint": "a\r\nx"},
         {"caller_ids": ["${X}"]},
-        {"prefixes": ["86"]},
+        {"prefixes": ["+86,1"]},
         {"name": "a b"},
     ],
 )
@@ -192,7 +192,7 @@ async def test_contacts_of_the_future_and_of_strangers_are_refused(desk: Service
         "number": "138 0013 8000",
     }
     told = await desk.post("/v1/contacts", "crm", contact)
-    assert (told["number"], told["by"], told["outcome"]) == (MOBILE, "client", "unknown")
+    assert (told["number"], told["by"], told["outcome"]) == (MOBILE, "us", "unknown")
     tomorrow = (clock.now() + timedelta(days=1)).isoformat()
     await desk.post("/v1/contacts", "crm", contact | {"at": tomorrow}, status=422)
     await desk.post("/v1/contacts", "crm", contact | {"at": "2026-01-01T00:00:00"}, status=422)

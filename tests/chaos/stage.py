@@ -1,0 +1,221 @@
+"""A stage: two Asterisks, a proxy before AMI and one before the gate, the service as a process, eight collectors."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from config import clock
+from config.database import Database
+from config.migrate import upgrade
+from config.settings import Settings, load_settings
+from crm_bridge import credentials, users
+from crm_bridge.demo.lab import Lab
+from crm_bridge.demo.world import SeenCall
+from tests.chaos.calls import PHONES, Click, Numbers
+from tests.chaos.service import ServiceProcess
+from tests.chaos.wire import Wire
+from tests.support.ami_proxy import AmiProxy
+from tests.support.floor import ALWAYS, PBX, free_port, prepare_pbx
+
+ARCHIVE_MIB = 64
+CUSTOMER_RING = 5
+
+
+@dataclass
+class Stage:
+    """Everything that can break, and the hands that break it."""
+
+    name: str
+    folder: Path
+    lab: Lab
+    settings: Settings
+    database: Database
+    service: ServiceProcess
+    wire: Wire
+    ami: AmiProxy
+    gate: AmiProxy
+    http: aiohttp.ClientSession
+    tokens: dict[str, str]
+    numbers: Numbers = field(default_factory=Numbers)
+    spooled: dict[str, int] = field(default_factory=dict)
+    """Every file ever seen in the spool, with the largest size seen."""
+
+    @property
+    def spool(self) -> Path:
+        """Where the PBX leaves recordings."""
+        return self.settings.pbx[0].spool_local
+
+    @property
+    def archive(self) -> Path:
+        """Where they are kept: a small file system of its own, so that it can be full."""
+        return self.folder / "archive"
+
+    async def request(
+        self, method: str, path: str, *, user: str, body: Any = None, key: str | None = None, seconds: float = 12.0
+    ) -> tuple[int, Any]:
+        """Status and JSON, or (0, why) when there was no answer."""
+        headers = {"Authorization": f"Bearer {self.tokens[user]}"} | ({"Idempotency-Key": key} if key else {})
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        url = self.service.base + path
+        try:
+            async with self.http.request(method, url, json=body, headers=headers, timeout=timeout) as answer:
+                text = await answer.text()
+                return answer.status, json.loads(text) if answer.content_type.endswith("json") else text
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return 0, repr(error)
+
+    async def must(self, method: str, path: str, *, user: str, body: Any = None) -> Any:
+        """The JSON of a request that has to succeed."""
+        status, document = await self.request(method, path, user=user, body=body)
+        if status not in (200, 201):
+            raise RuntimeError(f"{method} {path} answered {status}: {document}")
+        return document
+
+    async def open_cases(self, clicks: Sequence[Click]) -> None:
+        """One case with one debtor and one number for each click."""
+        for click in clicks:
+            party = {
+                "id": click.party,
+                "relation": "debtor",
+                "name": "测试 Debtor",
+                "locations": [{"source": "address", "zone": "Asia/Shanghai"}],
+                "numbers": [{"e164": click.number, "kind": "mobile"}],
+            }
+            body = {"client": "anytime", "state": "open", "debts": [click.case], "account": click.case}
+            await self.must("PUT", f"/v1/cases/{click.case}", user="crm", body={**body, "parties": [party]})
+
+    async def seen(self, number: str) -> list[SeenCall]:
+        """What the world saw of calls to a number or a phone."""
+        return await self.lab.world.calls_seen(number)
+
+    async def note_spool(self) -> None:
+        """Remember the files that are in the spool now, for ever."""
+        while True:
+            with contextlib.suppress(OSError), os.scandir(self.spool) as entries:
+                for entry in entries:
+                    with contextlib.suppress(OSError):
+                        self.spooled[entry.name] = max(self.spooled.get(entry.name, 0), entry.stat().st_size)
+            await asyncio.sleep(0.25)
+
+
+CONFIGURATION = """[server]
+port = {port}
+[database]
+url = "{database}"
+[gate]
+port = {gate}
+advertise = "127.0.0.1:{gate_proxy}"
+[[pbx]]
+name = "{pbx}"
+port = {ami}
+username = "{username}"
+secret = "{secret}"
+spool_pbx = "{spool_pbx}/ringfence"
+spool_local = "{spool_local}/ringfence"
+[archive]
+url = "file://{archive}"
+[keys]
+master = "master.key"
+[policy]
+packs = ["house"]
+[dialing]
+agent_ring_seconds = 8
+customer_ring_seconds = {ring}
+"""
+
+
+@contextlib.asynccontextmanager
+async def open_stage(
+    name: str, folder: Path, treat: Wire, *, database_url: str = "", say: Callable[[str], None] = lambda line: None
+) -> AsyncIterator[Stage]:
+    """A stage in `folder`, ready for calls; SQLite unless another database is named."""
+    async with contextlib.AsyncExitStack() as stack:
+        lab = await stack.enter_async_context(Lab(say))
+        ami = AmiProxy("127.0.0.1", lab.pbx.ami_port, treat=treat.treatments)
+        await stack.enter_async_context(ami)
+        port, gate_port = free_port(), free_port()
+        gate = await stack.enter_async_context(AmiProxy("127.0.0.1", gate_port))
+        stack.enter_context(_small_disk(folder / "archive"))
+        config = folder / "ringfence.toml"
+        config.write_text(
+            CONFIGURATION.format(
+                port=port,
+                database=database_url or f"sqlite+aiosqlite:///{folder}/ringfence.db",
+                gate=gate_port,
+                gate_proxy=gate.port,
+                pbx=PBX,
+                ami=ami.port,
+                username=lab.pbx.ami_username,
+                secret=lab.pbx.ami_secret,
+                spool_pbx=lab.pbx.spool_pbx,
+                spool_local=lab.pbx.spool_local,
+                archive=folder / "archive",
+                ring=CUSTOMER_RING,
+            )
+        )
+        settings = load_settings(config, {})
+        settings.pbx[0].spool_local.mkdir()
+        database = Database(settings.database.url)
+        stack.push_async_callback(database.close)
+        await upgrade(database)
+        tokens = await _hire(database)
+        await prepare_pbx(settings)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        service = ServiceProcess(config, port)
+        stack.push_async_callback(service.kill)
+        stage = Stage(name, folder, lab, settings, database, service, treat, ami, gate, http, tokens)
+        await _furnish(stage)
+        watching = asyncio.create_task(stage.note_spool())
+        stack.callback(watching.cancel)
+        yield stage
+
+
+async def _furnish(stage: Stage) -> None:
+    stage.service.start()
+    await stage.service.ready(stage.http)
+    await stage.must("PUT", "/v1/policies/anytime", user="admin", body=ALWAYS)
+    trunk = {"name": "main", "pbx": PBX, "endpoint": "carrier-a", "caller_ids": ["+861055550000"]}
+    await stage.must("POST", "/v1/trunks", user="admin", body=trunk)
+
+
+async def _hire(database: Database) -> dict[str, str]:
+    people: list[tuple[str, str, str | None]] = [("admin", "admin", None), ("crm", "crm", None)]
+    people += [(phone, "collector", phone) for phone in PHONES]
+    tokens: dict[str, str] = {}
+    async with database.write() as transaction:
+        for name, role, extension in people:
+            new = users.read_new({"name": name, "role": role, "extension": extension})
+            await users.add_user(transaction, new, actor="chaos", now=clock.now())
+            _, tokens[name] = await credentials.create_token(
+                transaction, name, label="chaos", expires_at=None, actor="chaos", now=clock.now()
+            )
+    return tokens
+
+
+@contextlib.contextmanager
+def _small_disk(folder: Path) -> Any:
+    """A file system of ARCHIVE_MIB at `folder`; an ordinary folder where mounting is not allowed."""
+    folder.mkdir()
+    mounted = (
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={ARCHIVE_MIB}m", "ringfence-chaos", str(folder)],
+            capture_output=True,
+            check=False,
+        ).returncode
+        == 0
+    )
+    try:
+        yield
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(folder)], check=False, capture_output=True)
+        shutil.rmtree(folder, ignore_errors=True)
