@@ -97,7 +97,7 @@ class Keyring:
                     return False
                 raise KeyUnavailable(f"there is no key {key_id}")
             told = json.loads(path.read_text()) | {"wrapped": None, "destroyed_at": clock.now().isoformat()}
-            _write_new(self._tombstone(key_id), json.dumps(told, ensure_ascii=False), replace=True)
+            write_new(self._tombstone(key_id), json.dumps(told, ensure_ascii=False), replace=True)
             with path.open("r+b", buffering=0) as file:
                 length = path.stat().st_size
                 for _ in range(2):
@@ -132,7 +132,7 @@ class Keyring:
             key_id = f"{group.digest}-{secrets.token_hex(4)}"
             wrapped = aes_key_wrap(self._master(), secrets.token_bytes(KEY_BYTES))
             told = {**asdict(group), "created_at": clock.now().isoformat(), "wrapped": wrapped.hex()}
-            _write_new(self._path(key_id), json.dumps(told, ensure_ascii=False))
+            write_new(self._path(key_id), json.dumps(told, ensure_ascii=False))
             return key_id
 
     def _group_key(self, key_id: str) -> bytes:
@@ -156,7 +156,7 @@ class Keyring:
                 raise KeyUnavailable(
                     f"{path} is gone, and keys made under it are still in {self.folder}: bring it back"
                 )
-            _write_new(path, secrets.token_hex(KEY_BYTES) + "\n")
+            write_new(path, secrets.token_hex(KEY_BYTES) + "\n")
         if path.stat().st_mode & 0o077:
             raise KeyUnavailable(f"{path} may be read by others than its owner: chmod 600 it")
         key = _hex(path.read_text())
@@ -183,7 +183,7 @@ def _hex(text: str) -> bytes:
         return b""
 
 
-def _write_new(path: Path, text: str, *, replace: bool = False) -> None:
+def write_new(path: Path, text: str, *, replace: bool = False) -> None:
     """A durable file of mode 0600 that is there whole or not at all; an existing one stays unless it may be replaced."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -90,7 +90,7 @@ class Lab:
         while missing := wanted - await self.registered():
             if time.monotonic() > deadline:
                 raise InstanceFailed(f"not registered after {REGISTER_SECONDS:.0f} s: {', '.join(sorted(missing))}")
-            for carrier in missing.intersection(CARRIERS):
-                # A carrier that was not up yet when the PBX first asked is asked again only after a minute.
-                await self.pbx.console(f"pjsip qualify {carrier}")
+            for name in missing:
+                # A carrier or phone that did not answer when the PBX first asked is asked again only after a minute.
+                await self.pbx.console(f"pjsip qualify {name}")
             await asyncio.sleep(0.1)

@@ -138,7 +138,7 @@ class WeekOut(BaseModel):
 
 @api.operation(
     "GET",
-    "/v1/cases/{id}/numbers/{e164}/week",
+    "/v1/cases/{id}/numbers/{number}/week",
     roles=EVERYONE,
     query=WeekQuery,
     answers={200: WeekOut},
@@ -147,7 +147,7 @@ class WeekOut(BaseModel):
 )
 async def number_week(request: web.Request, query: WeekQuery) -> dict[str, Any]:
     """Stretches of time from now on, each allowed or with the weightiest rule that forbids it."""
-    number = normalise(request.match_info["e164"], _region(request))
+    number = normalise(request.match_info["number"], _region(request))
     async with request.app[keys.DATABASE].read() as connection:
         return await case_view.week(
             connection,

@@ -69,8 +69,10 @@ async def metrics(request: web.Request) -> web.Response:
     """Gauges read from the books at the moment of asking; no personal data."""
     registry = CollectorRegistry()
     link = Gauge("ringfence_pbx_up", "1 when calls can be placed on the PBX", ["pbx"], registry=registry)
+    lease = Gauge("ringfence_pbx_lease_held", "1 when this process keeps the PBX's books", ["pbx"], registry=registry)
     for name, pbx in request.app[keys.PBXS].items():
         link.labels(name).set(pbx.ready)
+        lease.labels(name).set(pbx.lease.held)
     apart = Gauge("ringfence_pbx_clock_seconds", "How far the PBX's clock is from ours", ["pbx"], registry=registry)
     records = Gauge("ringfence_pbx_records", "1 when a test recording arrived in the spool", ["pbx"], registry=registry)
     for name, upkeep in request.app[keys.UPKEEPS].items():

@@ -1,4 +1,4 @@
-"""The pages people see: the log-in and the collector's desk.
+"""The pages people see: the log-in, the collector's desk, and the replay desk with incidents and retention.
 
 A page is a shell without data, so anyone may load it. Its modules (`static/*.js`) fetch what is shown from `/v1` with the
 browser's session, which decides who sees what; without one they lead to the log-in.
@@ -32,6 +32,10 @@ def setup_pages(app: web.Application) -> None:
     app.router.add_get("/login", login)
     app.router.add_get("/", desk)
     app.router.add_get("/cases/{case_id}", desk)
+    app.router.add_get("/qa", replay)
+    app.router.add_get("/qa/calls/{call_id}", replay)
+    app.router.add_get("/qa/incidents", incidents)
+    app.router.add_get("/retention", retention)
     app.router.add_get("/static/rules.json", rules)
     app.router.add_static("/static/locales", LOCALES)
     app.router.add_static("/static", HERE / "static")
@@ -45,6 +49,21 @@ async def login(request: web.Request) -> web.Response:
 async def desk(request: web.Request) -> web.Response:
     """The desk: my cases, one case (at an address of its own), the call. Who is no collector sees it without the phone."""
     return _shell("desk.html", request)
+
+
+async def replay(request: web.Request) -> web.Response:
+    """The replay desk: finding recorded calls and listening to them; a call has an address of its own."""
+    return _shell("replay.html", request)
+
+
+async def incidents(request: web.Request) -> web.Response:
+    """What is in doubt about recordings, and closing it."""
+    return _shell("incidents.html", request)
+
+
+async def retention(request: web.Request) -> web.Response:
+    """What will be deleted when, what is held, and the classes that say so."""
+    return _shell("retention.html", request)
 
 
 async def rules(request: web.Request) -> web.Response:

@@ -19,6 +19,7 @@ from crm_bridge.web import (
     tokens,
     trunks,
     users,
+    work,
 )
 from crm_bridge.web.api import Api
 
@@ -26,6 +27,7 @@ DESK: tuple[Api, ...] = (
     session.api,
     cases.api,
     notes.api,
+    work.api,
     complaints.api,
     comments.api,
     contacts.api,

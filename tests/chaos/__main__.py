@@ -24,7 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     parser.add_argument("--faults", type=int, default=300)
-    parser.add_argument("--stages", type=int, default=5)
+    parser.add_argument("--stages", type=int, default=4)
     parser.add_argument("--only", action="append", choices=sorted(FAULTS), default=[])
     parser.add_argument("--skip", type=int, default=0, help="rounds of this seed to leave out, e.g. to repeat one")
     parser.add_argument("--keep", type=Path, help="an empty folder that keeps databases, spools' archives and logs")

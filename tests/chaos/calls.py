@@ -43,28 +43,18 @@ class Click:
         return next((document["id"] for status, document in self.answers if status == 201), None)
 
 
-class Numbers:
-    """Mobile numbers that nobody has called yet, so that each INVITE tells which click it belongs to."""
+def draw_clicks(dice: Random, index: int, calls: int) -> list[Click]:
+    """So many clicks on as many phones; the first one talks, since the fault waits for its moments.
 
-    def __init__(self) -> None:
-        self._next = 0
-
-    def take(self, behaviour: str) -> str:
-        """A fresh E.164 number with this ending."""
-        self._next += 1
-        return f"+86139{self._next:06d}{behaviour}"
+    Each number belongs to this round (`index`) and click alone, so that an INVITE tells whose it is.
+    """
+    return list(_draw(dice, index, dice.sample(PHONES, calls)))
 
 
-def draw_clicks(dice: Random, numbers: Numbers, calls: int) -> list[Click]:
-    """So many clicks on as many phones; the first one talks, since the fault waits for its moments."""
-    phones = dice.sample(PHONES, calls)
-    return list(_draw(dice, numbers, phones))
-
-
-def _draw(dice: Random, numbers: Numbers, phones: list[str]) -> Iterator[Click]:
+def _draw(dice: Random, index: int, phones: list[str]) -> Iterator[Click]:
     for position, phone in enumerate(phones):
         talks = position == 0 or dice.random() < 0.6
-        number = numbers.take(dice.choice(TALKING if talks else OTHERS))
+        number = f"+86139{index:05d}{position}{dice.choice(TALKING if talks else OTHERS)}"
         yield Click(
             phone=phone,
             number=number,

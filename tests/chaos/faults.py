@@ -8,11 +8,10 @@ import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from tests.chaos.mending import HOUR_BACK, IN_TIME, clock_file, hang_up
 from tests.chaos.moments import Scene
-from tests.chaos.stage import Stage
 
 Fault = Callable[[Scene], Awaitable[None]]
-HOUR_BACK, IN_TIME = "-3600s", "+0s"
 
 
 async def kill_service(scene: Scene) -> None:
@@ -240,53 +239,6 @@ FAULTS: Mapping[str, Fault] = {
         clock_back,
     )
 }
-
-
-async def hang_up(stage: Stage, number: str) -> None:
-    """That number or phone hangs up, if it is on a call; what is gone already needs nothing."""
-    with contextlib.suppress(Exception):
-        await stage.lab.world.hangup(number)
-
-
-async def mend(stage: Stage) -> None:
-    """Put everything back: links, disks, PBX and service. Raises what keeps the service from getting ready."""
-    stage.wire.calm()
-    stage.ami.delay, stage.ami.chunk, stage.ami.repeat = 0.0, 0, 1
-    for proxy in (stage.ami, stage.gate):
-        proxy.thaw()
-    if not stage.ami.accepting:
-        await stage.ami.listen()
-    stage.lab.pbx.thaw()
-    if not stage.lab.pbx.running:
-        await stage.lab.restart_pbx()
-    stage.service.signal(signal.SIGCONT)
-    stage.service.start()
-    await stage.service.ready(stage.http)
-
-
-def faketime_library() -> Path | None:
-    """The library that misleads a process about the time (Debian's faketime), None where it is not installed."""
-    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
-
-
-def clock_file(stage: Stage) -> Path:
-    """What the misled service reads its clock's error from."""
-    return stage.folder / "clock"
-
-
-async def mislead(stage: Stage) -> None:
-    """Run the service with a clock that `clock_file` moves."""
-    clock_file(stage).write_text(IN_TIME)
-    await stage.service.drain()
-    environment = {
-        "LD_PRELOAD": str(faketime_library()),
-        "FAKETIME_TIMESTAMP_FILE": str(clock_file(stage)),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
-    stage.service.start(environment)
-    await stage.service.ready(stage.http)
 
 
 def _fill(path: Path) -> None:

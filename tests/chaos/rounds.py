@@ -12,7 +12,8 @@ from crm_bridge.demo.world import SeenCall
 from tests.chaos.audit_calls import audit_calls
 from tests.chaos.books import Finding, is_over, open_calls, read_books
 from tests.chaos.calls import Click, draw_clicks
-from tests.chaos.faults import FAULTS, Fault, faketime_library, hang_up, mend, mislead
+from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.mending import faketime_library, hang_up, mend, mislead
 from tests.chaos.moments import Scene, until
 from tests.chaos.service import ServiceFailedError
 from tests.chaos.stage import Stage
@@ -44,7 +45,7 @@ class Round:
 def deck(seed: int, count: int, only: tuple[str, ...] = ()) -> list[str]:
     """The kinds of faults of a run: each as often as the others, in an order of the seed's."""
     kinds = [kind for kind in possible() if not only or kind in only]
-    dice, cards = Random(seed), []
+    dice, cards = Random(seed), list[str]()
     while len(cards) < count:
         cards += dice.sample(kinds, len(kinds))
     return cards[:count]
@@ -59,7 +60,7 @@ async def play(stage: Stage, seed: int, index: int, kind: str) -> Round:
     """Play round `index` of `seed`."""
     began = time.monotonic()
     dice = Random(f"{seed}/{index}")
-    scene = Scene(stage, dice, draw_clicks(dice, stage.numbers, dice.randint(2, 6)))
+    scene = Scene(stage, dice, draw_clicks(dice, index, dice.randint(2, 6)))
     stage.wire.dice = Random(f"{seed}/{index}/wire")
     played = Round(index, kind, scene)
     try:

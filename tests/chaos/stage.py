@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,11 @@ import aiohttp
 
 from config import clock
 from config.database import Database
-from config.migrate import upgrade
 from config.settings import Settings, load_settings
 from crm_bridge import credentials, users
 from crm_bridge.demo.lab import Lab
 from crm_bridge.demo.world import SeenCall
-from tests.chaos.calls import PHONES, Click, Numbers
+from tests.chaos.calls import PHONES, Click
 from tests.chaos.service import ServiceProcess
 from tests.chaos.wire import Wire
 from tests.support.ami_proxy import AmiProxy
@@ -45,7 +45,6 @@ class Stage:
     gate: AmiProxy
     http: aiohttp.ClientSession
     tokens: dict[str, str]
-    numbers: Numbers = field(default_factory=Numbers)
     spooled: dict[str, int] = field(default_factory=dict)
     """Every file ever seen in the spool, with the largest size seen."""
 
@@ -135,48 +134,58 @@ customer_ring_seconds = {ring}
 
 @contextlib.asynccontextmanager
 async def open_stage(
-    name: str, folder: Path, treat: Wire, *, database_url: str = "", say: Callable[[str], None] = lambda line: None
+    name: str, folder: Path, wire: Wire, *, say: Callable[[str], None] = lambda line: None
 ) -> AsyncIterator[Stage]:
-    """A stage in `folder`, ready for calls; SQLite unless another database is named."""
+    """A stage in `folder`, ready for calls, on SQLite."""
     async with contextlib.AsyncExitStack() as stack:
         lab = await stack.enter_async_context(Lab(say))
-        ami = AmiProxy("127.0.0.1", lab.pbx.ami_port, treat=treat.treatments)
-        await stack.enter_async_context(ami)
-        port, gate_port = free_port(), free_port()
+        gate_port = free_port()
+        ami = await stack.enter_async_context(AmiProxy("127.0.0.1", lab.pbx.ami_port, treat=wire.treatments))
         gate = await stack.enter_async_context(AmiProxy("127.0.0.1", gate_port))
         stack.enter_context(_small_disk(folder / "archive"))
-        config = folder / "ringfence.toml"
-        config.write_text(
-            CONFIGURATION.format(
-                port=port,
-                database=database_url or f"sqlite+aiosqlite:///{folder}/ringfence.db",
-                gate=gate_port,
-                gate_proxy=gate.port,
-                pbx=PBX,
-                ami=ami.port,
-                username=lab.pbx.ami_username,
-                secret=lab.pbx.ami_secret,
-                spool_pbx=lab.pbx.spool_pbx,
-                spool_local=lab.pbx.spool_local,
-                archive=folder / "archive",
-                ring=CUSTOMER_RING,
-            )
-        )
+        config = _configuration(folder, lab, ami=ami.port, gate=gate_port, gate_proxy=gate.port)
         settings = load_settings(config, {})
         settings.pbx[0].spool_local.mkdir()
         database = Database(settings.database.url)
         stack.push_async_callback(database.close)
-        await upgrade(database)
+        await _migrate(config)
         tokens = await _hire(database)
         await prepare_pbx(settings)
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        service = ServiceProcess(config, port)
+        service = ServiceProcess(config, settings.server.port)
         stack.push_async_callback(service.kill)
-        stage = Stage(name, folder, lab, settings, database, service, treat, ami, gate, http, tokens)
+        stage = Stage(name, folder, lab, settings, database, service, wire, ami, gate, http, tokens)
         await _furnish(stage)
         watching = asyncio.create_task(stage.note_spool())
         stack.callback(watching.cancel)
         yield stage
+
+
+def _configuration(folder: Path, lab: Lab, **ports: int) -> Path:
+    config = folder / "ringfence.toml"
+    config.write_text(
+        CONFIGURATION.format(
+            port=free_port(),
+            database=f"sqlite+aiosqlite:///{folder}/ringfence.db",
+            pbx=PBX,
+            username=lab.pbx.ami_username,
+            secret=lab.pbx.ami_secret,
+            spool_pbx=lab.pbx.spool_pbx,
+            spool_local=lab.pbx.spool_local,
+            archive=folder / "archive",
+            ring=CUSTOMER_RING,
+            **ports,
+        )
+    )
+    return config
+
+
+async def _migrate(config: Path) -> None:
+    """In a process of its own, as on any machine: two migrations in one process would disturb each other."""
+    command = [sys.executable, "-m", "crm_bridge.cli", "migrate", "--config", str(config)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL)
+    if await process.wait():
+        raise RuntimeError(f"the database of {config} could not be made")
 
 
 async def _furnish(stage: Stage) -> None:
@@ -202,7 +211,7 @@ async def _hire(database: Database) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _small_disk(folder: Path) -> Any:
+def _small_disk(folder: Path) -> Iterator[None]:
     """A file system of ARCHIVE_MIB at `folder`; an ordinary folder where mounting is not allowed."""
     folder.mkdir()
     mounted = (

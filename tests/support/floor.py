@@ -50,15 +50,22 @@ class Floor:
     lab: Lab
     settings: Settings
     http: aiohttp.ClientSession
-    services: Services
     tokens: dict[str, str]
+    running: Services | None = None
     cases: int = 0
     numbers: dict[str, tuple[str, str]] = field(default_factory=dict)
+    address: str | None = None
+
+    @property
+    def services(self) -> Services:
+        """The services inside the process, where it is this one."""
+        assert self.running is not None
+        return self.running
 
     @property
     def base(self) -> str:
         """Where the service is served."""
-        return f"http://127.0.0.1:{self.settings.server.port}"
+        return self.address or f"http://127.0.0.1:{self.settings.server.port}"
 
     async def request(
         self,
@@ -233,7 +240,7 @@ async def open_floor(
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(running(settings))
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        floor = Floor(lab, settings, http, services, tokens)
+        floor = Floor(lab, settings, http, tokens, services)
         if ready:
             await until_ready(floor)
         yield floor
@@ -249,23 +256,30 @@ async def until_ready(floor: Floor) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _furnish(floor: Floor) -> None:
+async def furnish(floor: Floor) -> None:
+    """A client that may be called at any hour, and a trunk."""
     await floor.expect(201, "PUT", "/v1/policies/anytime", user="admin", body=ALWAYS)
     trunk = {"name": "main", "pbx": PBX, "endpoint": "carrier-a", "caller_ids": ["+861055550000"]}
     await floor.expect(201, "POST", "/v1/trunks", user="admin", body=trunk)
+
+
+async def migrated(url: str) -> Database:
+    """A database brought to this version."""
+    database = Database(url)
+    await upgrade(database)
+    return database
 
 
 @asynccontextmanager
 async def furnished_floor(lab: Lab, folder: Path, gate_port: int, database_url: str) -> AsyncIterator[Floor]:
     """A floor with people, a trunk and a client that may be called at any hour."""
     settings = floor_settings(lab, folder, gate_port, database_url)
-    database = Database(database_url)
-    await upgrade(database)
+    database = await migrated(database_url)
     tokens = await hire(database)
     await database.close()
     await prepare_pbx(settings)
     async with open_floor(lab, settings, tokens) as floor:
-        await _furnish(floor)
+        await furnish(floor)
         yield floor
 
 
