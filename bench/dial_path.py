@@ -18,7 +18,7 @@ from pathlib import Path
 import aiohttp
 
 from bench.past_calls import fill
-from bench.service import Prepared, running_service
+from bench.service import prepare, running_service
 from crm_bridge.demo.lab import Lab
 
 PHONE = "1009"
@@ -168,12 +168,13 @@ async def main() -> None:
 async def _at_size(lab: Lab, folder: Path, size: int) -> None:
     relay = Relay(lab.pbx.ami_port)
     async with relay.listening() as ami_port:
-        prepared = await Prepared.make(lab, folder, ami_port=ami_port, extension=PHONE)
+        prepared = await prepare(lab, folder, ami_port=ami_port, extension=PHONE)
         began = time.perf_counter()
         await asyncio.to_thread(fill, prepared.database_path, size)
         print(f"\n{size:,} past calls (written in {time.perf_counter() - began:.0f} s), SQLite, milliseconds")
         print(f"  {'':<24}{'raw p50':>9}{'raw p99':>9}{'ours p50':>9}{'ours p99':>9}{'ratio':>10}")
-        async with running_service(prepared) as http:
+        async with running_service(prepared) as running:
+            http = running.http
             bare = await BareAmi.connect(ami_port, lab.pbx.ami_username, lab.pbx.ami_secret)
             for rate in RATES:
                 await _at_rate(rate, bare, http, relay)

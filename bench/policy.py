@@ -5,7 +5,7 @@
 
 Check-and-reserve is one transaction, committed: locks, facts, verdict, decision, reservation and call row. The sizes run in
 turns on databases that stand side by side, so that what else the machine does weighs on both alike. The PostgreSQL is
-started here and writes to disk before it answers, as SQLite does. "No disk" is the same without waiting for the disk.
+started here and writes to disk before it answers, as SQLite does.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from bench.past_calls import fill, fill_postgres
 from config import clock
 from config.database import Database
 from config.identifiers import new_id
+from config.journal import Entry
 from config.migrate import upgrade
 from config.settings import Policy
 from crm_bridge.case_facts import case_facts
@@ -91,6 +92,7 @@ async def furnished(database: Database, size: int) -> Desk:
         "fraud_statement": False,
     }
     number = {"kind": "mobile", "status": "valid", "do_not_call": False, "position": 0}
+    policy = {"packs": PACKS, "house": HOUSE, "zone": "Asia/Shanghai", "updated_at": now, "updated_by": "bench"}
     agreed = [{"kind": "hours", "received": "2020-01-01T00:00:00+00:00"}]
     people = range(PERSONS)
     rows: dict[Any, list[dict[str, Any]]] = {
@@ -100,7 +102,7 @@ async def furnished(database: Database, size: int) -> Desk:
             {"case_id": f"case-{one}", "party_id": f"person-{one}", "relation": "debtor", "position": 0} for one in people
         ],
         numbers: [number | {"party_id": f"person-{one}", "e164": _number(one)} for one in people],
-        policies: [{"client": "bench", "packs": PACKS, "house": HOUSE, "zone": "Asia/Shanghai", "updated_at": now, "updated_by": "b"}],
+        policies: [policy | {"client": "bench"}],
         trunks: [
             {"name": "main", "pbx": "lab", "endpoint": "carrier-a", "dial_format": "e164", "prefixes": [], "priority": 1,
              "weight": 1, "capacity": 1000, "caller_ids": [], "enabled": True, "created_at": now}
@@ -123,6 +125,14 @@ async def reserve(desk: Desk, index: int) -> tuple[float, str, bool]:
         phone = Phone("lab", str(10_000 + index))
         decision, _ = await desk.dialer.reserve(transaction, desk.subject(index, agent), phone, call_id, now)
     return (time.perf_counter() - began) * 1000, call_id, decision.allowed
+
+
+async def bare(desk: Desk) -> float:
+    """The floor: ms of a transaction that writes one journal entry and nothing else."""
+    began = time.perf_counter()
+    async with desk.database.write() as transaction:
+        transaction.journal(Entry(clock.now(), "bench"))
+    return (time.perf_counter() - began) * 1000
 
 
 async def give_back(desk: Desk, call_id: str) -> None:
@@ -149,9 +159,7 @@ def verdict_alone() -> None:
             began = time.perf_counter()
             evaluate(facts)
             times.append((time.perf_counter() - began) * 1000)
-        print(
-            f"  verdict alone ({name} past contacts)  p50 {statistics.median(times):6.2f}  p99 {percentile(times, 0.99):6.2f} ms"
-        )
+        print(f"  verdict alone ({name} past contacts)  {_spread(times)}")
 
 
 def _facts(packs: list[str], entries: int) -> Facts:
@@ -178,18 +186,19 @@ def _facts(packs: list[str], entries: int) -> Facts:
 async def in_turns(desks: Sequence[Desk], rounds: int) -> None:
     """Check-and-reserve on each database in turn."""
     times: dict[int, list[float]] = {desk.size: [] for desk in desks}
+    floor = []
     for index in range(rounds + 20):
         for desk in desks:
             taken, call_id, allowed = await reserve(desk, index)
             if not allowed:
                 raise SystemExit("the benchmark's calls should be allowed")
             await give_back(desk, call_id)
+            floor.append(await bare(desk))
             if index >= 20:
                 times[desk.size].append(taken)
+    print(f"  the floor: a commit of one journal entry    {_spread(floor)}")
     for size, values in times.items():
-        print(
-            f"  check and reserve, {size:>10,} past calls   p50 {statistics.median(values):6.2f}  p99 {percentile(values, 0.99):6.2f} ms"
-        )
+        print(f"  check and reserve, {size:>10,} past calls  {_spread(values)}")
     if len(times) > 1:
         medians = [statistics.median(values) for values in times.values()]
         print(f"  ratio of the medians, most to fewest past calls: {medians[-1] / medians[0]:.2f}x")
@@ -203,10 +212,12 @@ async def fifty(desk: Desk) -> None:
     waits = [answer[0] for answer in answers]
     for _, call_id, _ in answers:
         await give_back(desk, call_id)
-    print(
-        f"  fifty at once,     {desk.size:>10,} past calls   all in {total:6.0f} ms, one waits p50 {statistics.median(waits):6.0f}  "
-        f"longest {max(waits):6.0f} ms"
-    )
+    told = f"all in {total:6.0f} ms, one waits p50 {statistics.median(waits):6.0f}, longest {max(waits):6.0f} ms"
+    print(f"  fifty at once,     {desk.size:>10,} past calls  {told}")
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"p50 {statistics.median(values):6.2f}  p99 {percentile(values, 0.99):6.2f} ms"
 
 
 @asynccontextmanager
@@ -254,8 +265,11 @@ async def explain(database: Database) -> None:
     print("  how the history is found:", "; ".join(plan))
 
 
-async def main(kinds: Sequence[str] = ("sqlite", "postgresql"), sizes: Sequence[int] = SIZES) -> None:
-    """Run it all."""
+async def main() -> None:
+    """Run what the arguments say: databases and numbers of past calls."""
+    given = sys.argv[1:]
+    kinds = [one for one in given if not one.isdigit()] or ["sqlite", "postgresql"]
+    sizes = [int(one) for one in given if one.isdigit()] or SIZES
     verdict_alone()
     with tempfile.TemporaryDirectory(prefix="ringfence-bench-") as folder:
         if "sqlite" in kinds:
@@ -276,10 +290,4 @@ async def _several(opening: Sequence[Any]) -> AsyncIterator[list[Desk]]:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    asyncio.run(
-        main(
-            [one for one in given if not one.isdigit()] or ("sqlite", "postgresql"),
-            [int(one) for one in given if one.isdigit()] or SIZES,
-        )
-    )
+    asyncio.run(main())

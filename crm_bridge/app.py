@@ -23,9 +23,11 @@ from crm_bridge.web.dispatch import register
 from crm_bridge.web.pages import setup_pages
 from crm_bridge.web.resources import DESK
 from crm_bridge.workers import JournalReader, Reaction, Tick, Ticker, Workers
+from recordings.checkpoints import Signer
 from recordings.completeness import expect_recordings
 from recordings.configured import archive_of
 from recordings.deletion import Deletion
+from recordings.evidence_log import EvidenceLog
 from recordings.health import RecorderHealth
 from recordings.holds import complaint_closed, hold_for_complaint
 from recordings.intake import Intake
@@ -106,6 +108,7 @@ def build(settings: Settings) -> Services:
     sweep = Sweep(database=database, archive=archive, spools=spools)
     cache = settings.keys.master.parent / "replay-cache"
     deletion = Deletion(database=database, archive=archive, cache=cache, held_by_case=held_by_case)
+    evidence = EvidenceLog(database=database, signer=Signer(settings.keys.signing), folder=settings.archive.checkpoints)
     workers = Workers(
         [
             JournalReader(name="reactions", database=database, subscribers=SUBSCRIBERS),
@@ -116,6 +119,7 @@ def build(settings: Settings) -> Services:
             Ticker(name="straddling", tick=lambda: mark_straddling(database, clock.now()), seconds=10),
             Ticker(name="retention dates", tick=lambda: recompute(database), seconds=15),
             Ticker(name="retention", tick=lambda: deletion.run(clock.now()), seconds=86_400),
+            Ticker(name="evidence log", tick=lambda: evidence.seal(clock.now()), seconds=0.5),
             Ticker(name="old keys", tick=lambda: _forget_keys(database), seconds=3600),
         ]
     )

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -122,7 +122,7 @@ async def _open_cases(connection: AsyncConnection, mine: bool, user: User) -> Se
     if mine:
         wanted.append(cases.c.collector == user.name)
     columns = (cases.c.id, cases.c.client, cases.c.collector, cases.c.created_at, cases.c.debtor_reachable)
-    statement = select(*columns).where(*wanted).order_by(cases.c.created_at.desc()).limit(MOST_CASES)
+    statement: Select[Any] = select(*columns).where(*wanted).order_by(cases.c.created_at.desc()).limit(MOST_CASES)
     rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
     return rows
 

@@ -71,6 +71,22 @@ class CallTracker:
         """Start afresh, before the calls of this PBX are settled."""
         self._call_of.clear()
 
+    def may_concern(self, event: AmiEvent) -> bool:
+        """Whether the event could be about a call of ours, by what it says itself: our calls give their id as Linkedid.
+
+        Asked when the event arrives, before those queued ahead of it have been written down.
+        """
+        match event:
+            case Newchannel() | OriginateResponse():
+                return self.concerns(event)
+            case DialBegin() | DialState() | DialEnd():
+                linked = PATTERN.fullmatch(event.dest_linkedid) or PATTERN.fullmatch(event.linkedid)
+                return linked is not None or event.dest_uniqueid in self._call_of
+            case Newstate() | Hangup():
+                return PATTERN.fullmatch(event.linkedid) is not None or event.uniqueid in self._call_of
+            case _:
+                return False
+
     def concerns(self, event: AmiEvent) -> bool:
         """Whether the event is about one of our calls; costs no query."""
         match event:

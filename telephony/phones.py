@@ -30,15 +30,17 @@ class Phones:
 
     def __init__(self) -> None:
         self._states: dict[str, str] = {}
+        self._news: dict[str, str] = {}
 
     async def read(self, link: AmiLink) -> None:
         """Ask for every device's state."""
+        self._news.clear()
         answer = await link.send("DeviceStateList", {})
-        self._states = {event["Device"]: event["State"] for event in answer.events}
+        self._states = {event["Device"]: event["State"] for event in answer.events} | self._news
 
     def changed(self, event: DeviceStateChange) -> None:
         """A device changed."""
-        self._states[event.device] = event.state
+        self._states[event.device] = self._news[event.device] = event.state
 
     def state(self, extension: str) -> str:
         """As Asterisk names it: NOT_INUSE, INUSE, UNAVAILABLE, …; INVALID for a phone the PBX does not have."""

@@ -1,6 +1,7 @@
 """From the link's synchronous callbacks to one consumer: events and state changes, in the order of the wire."""
 
 from asyncio import Queue
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from telephony.ami.states import LinkState
@@ -26,15 +27,18 @@ class Inbox:
     consumer works off what it has, then meets `down` and `up` and settles its calls as after any outage.
     """
 
-    def __init__(self, limit: int = 10_000) -> None:
+    def __init__(self, limit: int = 100_000, *, wanted: Callable[[AmiEvent], bool] = lambda event: True) -> None:
         self._limit = limit
+        self._wanted = wanted
         self._queue: Queue[AmiEvent | StateChange] = Queue()
 
     def __len__(self) -> int:
         return self._queue.qsize()
 
     def event(self, event: AmiEvent) -> None:
-        """For `on_event`."""
+        """For `on_event`; an event that is not `wanted` (asked at once, so it must be cheap) takes no place."""
+        if not self._wanted(event):
+            return
         if self._queue.qsize() >= self._limit:
             raise InboxFullError(f"the events' consumer is {self._limit} events behind")
         self._queue.put_nowait(event)

@@ -26,7 +26,7 @@ class Campaign:
 
     seed: int
     rounds: list[Round] = field(default_factory=list)
-    in_the_end: list[tuple[str, Finding]] = field(default_factory=list)
+    in_the_end: list[tuple[int, Finding]] = field(default_factory=list)
 
     @property
     def findings(self) -> int:
@@ -38,18 +38,21 @@ class Campaign:
         kinds: dict[str, list[Round]] = defaultdict(list)
         for played in self.rounds:
             kinds[played.fault].append(played)
-        lines = ["| fault | what it is | times | calls | findings |", "|---|---|---:|---:|---:|"]
+        lines = ["| fault | what it is | times | clicks | talked | findings |", "|---|---|---:|---:|---:|---:|"]
         for kind, fault in FAULTS.items():
             if rounds := kinds.get(kind):
                 what = (fault.__doc__ or "").strip().splitlines()[0].rstrip(".")
-                found = sum(len(played.findings) for played in rounds)
-                lines.append(f"| `{kind}` | {what} | {len(rounds)} | {_calls(rounds)} | {found} |")
-        lines.append(f"| **all** | | {len(self.rounds)} | {_calls(self.rounds)} | {self.findings} |")
+                lines.append(f"| `{kind}` | {what} {self._figures(rounds)}")
+        lines.append(f"| **all** | {self._figures(self.rounds)}")
         return "\n".join(lines)
 
-
-def _calls(rounds: Sequence[Round]) -> int:
-    return sum(len(played.scene.clicks) for played in rounds)
+    def _figures(self, rounds: Sequence[Round]) -> str:
+        clicks = sum(len(played.scene.clicks) for played in rounds)
+        talked = sum(played.ends["completed"] for played in rounds)
+        indices = {played.index for played in rounds}
+        found = sum(len(played.findings) for played in rounds)
+        found += sum(index in indices for index, _ in self.in_the_end)
+        return f"| {len(rounds)} | {clicks} | {talked} | {found} |"
 
 
 async def run(
@@ -93,9 +96,9 @@ async def _on_stage(
             for finding in played.findings:
                 say(f"    {finding}")
         for finding in await _evidence(stage, mine, brief):
-            where = _round_of(finding, mine)
-            campaign.in_the_end.append((where, finding))
-            say(f"[{campaign.seed} on {name}] in the end, {where}: {finding}")
+            index = _round_of(finding, mine)
+            campaign.in_the_end.append((index, finding))
+            say(f"[{campaign.seed}/{index}] in the end: {finding}")
 
 
 async def _evidence(stage: Stage, rounds: Sequence[Round], brief: bool) -> list[Finding]:
@@ -108,9 +111,10 @@ async def _evidence(stage: Stage, rounds: Sequence[Round], brief: bool) -> list[
         await asyncio.sleep(1)
 
 
-def _round_of(finding: Finding, rounds: Sequence[Round]) -> str:
+def _round_of(finding: Finding, rounds: Sequence[Round]) -> int:
+    """The round whose call it is about, else the stage's last one."""
     for played in rounds:
         for click in played.scene.clicks:
             if finding.number == click.number or (finding.call_id and finding.call_id == click.call_id):
-                return f"round {played.index} ({played.fault})"
-    return "of no round"
+                return played.index
+    return rounds[-1].index

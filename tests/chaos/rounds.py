@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from random import Random
 
 from crm_bridge.demo.world import SeenCall
 from tests.chaos.audit_calls import audit_calls
-from tests.chaos.books import Finding, is_over, open_calls, read_books
+from tests.chaos.books import Books, Finding, is_over, open_calls, read_books
 from tests.chaos.calls import Click, draw_clicks
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.mending import faketime_library, hang_up, mend, mislead
@@ -32,14 +33,16 @@ class Round:
     fault: str
     scene: Scene
     findings: list[Finding] = field(default_factory=list)
+    ends: Counter[str] = field(default_factory=Counter)
+    """How the calls ended, in the desk's words; `refused` and `no call` where there was none."""
     seconds: float = 0.0
 
     def line(self, seed: int) -> str:
         """For the run's log."""
         told = ", ".join(self.scene.story)
         found = f"{len(self.findings)} FINDINGS" if self.findings else "right"
-        name = f"{seed}/{self.index} on {self.scene.stage.name}"
-        return f"[{name}] {self.fault} {told}: {len(self.scene.clicks)} calls, {found} ({self.seconds:.0f} s)"
+        ends = ", ".join(f"{count} {end}" for end, count in self.ends.most_common())
+        return f"[{seed}/{self.index}] {self.fault} {told}: {ends}: {found} ({self.seconds:.0f} s)"
 
 
 def deck(seed: int, count: int, only: tuple[str, ...] = ()) -> list[str]:
@@ -71,9 +74,18 @@ async def play(stage: Stage, seed: int, index: int, kind: str) -> Round:
         with contextlib.suppress(ServiceFailedError):  # told once, and the next round begins with what there is
             await mend(stage)
     await until(lambda: _clean(scene), 3.0)
-    played.findings += audit_calls(scene, await read_books(stage))
+    books = await read_books(stage)
+    played.findings += audit_calls(scene, books)
+    played.ends = Counter(_end_of(click, books) for click in scene.clicks)
     played.seconds = time.monotonic() - began
     return played
+
+
+def _end_of(click: Click, books: Books) -> str:
+    rows = books.calls[click.number]
+    if rows:
+        return str(rows[0].end_reason or rows[0].state)
+    return "refused" if click.answers and click.answers[-1][0] == 403 else "no call"
 
 
 async def _perform(scene: Scene, kind: str) -> None:
