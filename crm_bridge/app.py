@@ -16,13 +16,16 @@ from crm_bridge.case_holds import held_by_case
 from crm_bridge.drain import Drain
 from crm_bridge.live import LiveStream
 from crm_bridge.notes import draft_note
+from crm_bridge.system_state import SystemState
 from crm_bridge.web import calls, events, health, keys, middleware
+from crm_bridge.web import evidence as evidence_routes
 from crm_bridge.web import recordings as recording_routes
 from crm_bridge.web.api import Api
 from crm_bridge.web.dispatch import register
 from crm_bridge.web.pages import setup_pages
 from crm_bridge.web.resources import DESK
 from crm_bridge.workers import JournalReader, Reaction, Tick, Ticker, Workers
+from recordings.bundle import Bundles
 from recordings.checkpoints import Signer
 from recordings.completeness import expect_recordings
 from recordings.configured import archive_of
@@ -54,7 +57,7 @@ SUBSCRIBERS: Mapping[str, Sequence[Reaction]] = {
 """What follows from what happened: each reaction writes in the transaction that moves the reader on, exactly once."""
 
 
-APIS: tuple[Api, ...] = (*DESK, calls.api, events.api, health.api, recording_routes.api)
+APIS: tuple[Api, ...] = (*DESK, calls.api, events.api, health.api, recording_routes.api, evidence_routes.api)
 """Every resource of the HTTP API."""
 
 
@@ -71,8 +74,10 @@ class Services:
     workers: Workers
     decider: Decider
     dialer: Dialer
-    health: RecorderHealth
+    recorder: RecorderHealth
+    state: SystemState
     replay: Replay
+    bundles: Bundles
     deletion: Deletion
     drain: Drain
 
@@ -109,6 +114,7 @@ def build(settings: Settings) -> Services:
     cache = settings.keys.master.parent / "replay-cache"
     deletion = Deletion(database=database, archive=archive, cache=cache, held_by_case=held_by_case)
     evidence = EvidenceLog(database=database, signer=Signer(settings.keys.signing), folder=settings.archive.checkpoints)
+    replay = Replay(database=database, archive=archive, cache=cache)
     workers = Workers(
         [
             JournalReader(name="reactions", database=database, subscribers=SUBSCRIBERS),
@@ -123,20 +129,30 @@ def build(settings: Settings) -> Services:
             Ticker(name="old keys", tick=lambda: _forget_keys(database), seconds=3600),
         ]
     )
+    listener = FastAgiServer(host=settings.gate.host, port=settings.gate.port, handler=gate)
+    drain = Drain()
     return Services(
         settings=settings,
         database=database,
         pbxs=pbxs,
         upkeeps=upkeeps,
-        gate=FastAgiServer(host=settings.gate.host, port=settings.gate.port, handler=gate),
+        gate=listener,
         live=LiveStream(database=database),
         workers=workers,
         decider=decider,
         dialer=dialer,
-        health=health,
-        replay=Replay(database=database, archive=archive, cache=cache),
+        recorder=health,
+        state=SystemState(database=database, gate=listener, pbxs=pbxs, upkeeps=upkeeps, recorder=health, drain=drain),
+        replay=replay,
+        bundles=Bundles(
+            database=database,
+            archive=archive,
+            replay=replay,
+            evidence=evidence,
+            work=settings.keys.master.parent / "bundles",
+        ),
         deletion=deletion,
-        drain=Drain(),
+        drain=drain,
     )
 
 
@@ -160,8 +176,9 @@ def make_app(services: Services) -> web.Application:
     app[keys.LIVE] = services.live
     app[keys.PBXS] = services.pbxs
     app[keys.UPKEEPS] = services.upkeeps
-    app[keys.HEALTH] = services.health
+    app[keys.STATE] = services.state
     app[keys.REPLAY] = services.replay
+    app[keys.BUNDLES] = services.bundles
     app[keys.DELETION] = services.deletion
     app[keys.DRAIN] = services.drain
     register(app, APIS)
@@ -175,7 +192,7 @@ async def _running(services: Services) -> AsyncIterator[None]:
     """Start from the ground up, end from the top down. Live calls go on at the PBX and are taken up at the next start."""
     services.database.claim_for_this_process()
     await require_current(services.database)
-    await services.health.look(clock.now())
+    await services.recorder.look(clock.now())
     await services.live.start()
     await services.gate.start()
     for pbx in services.pbxs.values():

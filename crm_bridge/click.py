@@ -14,8 +14,6 @@ from telephony.decisions import Decision
 from telephony.dialer import Dialer
 from telephony.gathering import Subject
 
-PENDING = {"reserved", "live", "unknown"}
-
 
 @dataclass(frozen=True, slots=True)
 class Click:
@@ -48,7 +46,7 @@ class Clicked:
 def denial_document(decision: Decision) -> dict[str, Any]:
     """The members of a `policy-denied` problem."""
     result = decision.verdict.document()
-    competing = [entry["id"] for entry in decision.document["history"] if entry.get("outcome") in PENDING]
+    competing = sorted({call for denial in decision.verdict.denials for call in denial.competing})
     document = {key: value for key, value in result.items() if key not in ("verdict", "versions", "warnings", "counts")}
     document["decision_id"] = decision.id
     if competing:

@@ -17,10 +17,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from soundfile import SoundFile
 from sqlalchemy import select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
-from soundfile import SoundFile
 
 from config.database import Database
 from config.errors import Fault, NotFound
@@ -73,6 +73,43 @@ class Bundles:
         self._replay = replay
         self._evidence = evidence
         self._work = work
+
+    async def prove(self, recording_id: str, now: datetime) -> dict[str, Any]:
+        """What the log says of one recording: its entries with their proofs, checkpoint and public key.
+
+        Raises NotFound for a recording of which the journal knows nothing yet.
+        """
+        await self._evidence.seal(now)
+        async with self._database.read() as connection:
+            call_id = await connection.scalar(select(recordings.c.call_id).where(recordings.c.id == recording_id))
+            told = await connection.execute(
+                select(journal)
+                .where(journal.c.call_id == call_id, journal.c.kind.startswith("recording."))
+                .order_by(journal.c.id)
+            )
+            entries = [
+                Entry(**row._mapping)
+                for row in told
+                if recording_id in (row.data.get("recording_id"), row.data.get("subject"))
+            ]
+            checkpoint = await self._evidence.latest(connection)
+            if not entries or checkpoint is None:
+                raise NotFound(f"the log says nothing of recording {recording_id} yet")
+            sealed = [entry for entry in entries if (entry.id or 0) <= checkpoint.journal_id]
+            leaves = await self._evidence.prove(connection, sealed, checkpoint.size)
+        return {
+            "recording_id": recording_id,
+            "entries": [
+                {
+                    "index": one.index,
+                    "leaf": one.leaf.decode("utf-8", "replace"),
+                    "proof": [step.hex() for step in one.proof],
+                }
+                for one in leaves
+            ],
+            "checkpoint": checkpoint.note,
+            "public_key": public_pem(self._evidence.signer.public_key()).decode(),
+        }
 
     async def make(
         self, call_id: str, documents: Mapping[str, Any], *, actor: str, reason: str | None, now: datetime

@@ -61,6 +61,11 @@ class FastAgiServer:
         self._server = await asyncio.start_server(self._serve, self._host, self._port, limit=8192, reuse_port=True)
 
     @property
+    def listening(self) -> bool:
+        """Whether the PBX would be heard."""
+        return self._server is not None and self._server.is_serving()
+
+    @property
     def port(self) -> int:
         """The port in use (for a configured 0, the one given by the system)."""
         if self._server is None:

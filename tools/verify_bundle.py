@@ -232,10 +232,10 @@ def check_recordings(files: dict[str, memoryview], entries: list[dict[str, Any]]
             )
     require(not legs, f"no entry of the log speaks of {', '.join(sorted(legs))}")
     for row in json.loads(bytes(files["recordings.json"])):
-        told = archived.get(row["id"])
-        require((row["state"] == "archived") == (told is not None), f"recordings.json: {row['id']} is {row['state']}")
-        if told is not None:
-            require(row["sha256"] == told["sha256"], f"recordings.json: {row['id']} is not as in the log")
+        is_archived = row["id"] in archived
+        require((row["state"] == "archived") == is_archived, f"recordings.json: {row['id']} is {row['state']}")
+        same = not is_archived or row["sha256"] == archived[row["id"]]["sha256"]
+        require(same, f"recordings.json: {row['id']} is not as in the log")
     return len(archived)
 
 

@@ -169,12 +169,11 @@ async def _hire(transaction: Transaction, name: str, role: str, extension: str |
 
 
 async def _until_ready(services: Services) -> None:
-    upkeep = services.upkeeps[PBX]
     for _ in range(400):
-        if services.pbxs[PBX].ready and upkeep.records(clock.now()) and services.health.is_healthy():
+        problems = await services.state.problems(clock.now())
+        if not problems:
             return
         await asyncio.sleep(0.05)
-    problems = [services.pbxs[PBX].link.status.reason, upkeep.recording_problem, services.health.latest.problems]
     raise DemoFailed(f"the service is not ready: {problems}")
 
 

@@ -1,22 +1,18 @@
 """Whether the service lives, whether it may be given calls, and the figures a monitor collects."""
 
-import asyncio
 from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from config import clock
-from config.database import Database, DatabaseUnavailable
 from crm_bridge.web import keys
 from crm_bridge.web.api import PUBLIC, Api, Media, Reply
 from recordings.tables import incidents, recordings
 from telephony.tables import calls
 
 api = Api("health")
-
-DATABASE_SECONDS = 2.0
 
 
 @api.operation("GET", "/healthz", roles=PUBLIC, answers={200: dict[str, str]}, summary="The process lives")
@@ -34,32 +30,8 @@ async def healthz(request: web.Request) -> dict[str, str]:
 )
 async def readyz(request: web.Request) -> Reply:
     """503 with what is missing, by component."""
-    problems = dict(request.app[keys.HEALTH].latest.problems)
-    if request.app[keys.DRAIN].begun:
-        problems["service"] = "it is being stopped"
-    if problem := await _database_problem(request.app[keys.DATABASE]):
-        problems["database"] = problem
-    for name, pbx in request.app[keys.PBXS].items():
-        if not pbx.ready:
-            status = pbx.link.status
-            problems[f"pbx:{name}"] = f"{status.state}: {status.reason}"
-    for name, upkeep in request.app[keys.UPKEEPS].items():
-        if not upkeep.records(clock.now()):
-            problems[f"recording:{name}"] = upkeep.recording_problem or "the spool's last proof is too old"
-    if not request.app[keys.PBXS]:
-        problems["pbx"] = "no [[pbx]] is configured"
+    problems = await request.app[keys.STATE].problems(clock.now())
     return Reply({"ready": not problems, "problems": problems}, 503 if problems else 200)
-
-
-async def _database_problem(database: Database) -> str | None:
-    try:
-        async with asyncio.timeout(DATABASE_SECONDS), database.read() as connection:
-            await connection.execute(text("SELECT 1"))
-    except TimeoutError:
-        return f"it does not answer within {DATABASE_SECONDS:g} s"
-    except DatabaseUnavailable as fault:
-        return fault.detail
-    return None
 
 
 @api.operation(
@@ -74,13 +46,15 @@ async def metrics(request: web.Request) -> web.Response:
         link.labels(name).set(pbx.ready)
         lease.labels(name).set(pbx.lease.held)
     apart = Gauge("ringfence_pbx_clock_seconds", "How far the PBX's clock is from ours", ["pbx"], registry=registry)
-    records = Gauge("ringfence_pbx_records", "1 when a test recording arrived in the spool", ["pbx"], registry=registry)
     for name, upkeep in request.app[keys.UPKEEPS].items():
-        records.labels(name).set(upkeep.records(clock.now()))
         if upkeep.clock_seconds_apart is not None:
             apart.labels(name).set(upkeep.clock_seconds_apart)
-    healthy = Gauge("ringfence_recorder_healthy", "1 when a call placed now would be recorded", registry=registry)
-    healthy.set(request.app[keys.HEALTH].latest.healthy)
+    well = Gauge("ringfence_component_ok", "1 when nothing is wrong with it", ["component"], registry=registry)
+    components = await request.app[keys.STATE].components(clock.now())
+    for component, problem in components.items():
+        well.labels(component).set(not problem)
+    if components["database"]:
+        return _rendered(registry)
     counts = {
         ("ringfence_calls_open", "Calls that have not ended"): select(func.count())
         .select_from(calls)
@@ -95,4 +69,8 @@ async def metrics(request: web.Request) -> web.Response:
     async with request.app[keys.DATABASE].read() as connection:
         for (name, text), statement in counts.items():
             Gauge(name, text, registry=registry).set(await connection.scalar(statement) or 0)
+    return _rendered(registry)
+
+
+def _rendered(registry: CollectorRegistry) -> web.Response:
     return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

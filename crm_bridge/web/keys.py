@@ -13,9 +13,9 @@ from crm_bridge.users import User
 if TYPE_CHECKING:
     from crm_bridge.drain import Drain
     from crm_bridge.live import LiveStream
+    from crm_bridge.system_state import SystemState
     from crm_bridge.web.api import Operation
     from recordings.deletion import Deletion
-    from recordings.health import RecorderHealth
     from recordings.replay import Replay
     from telephony.decisions import Decider
     from telephony.dialer import Dialer
@@ -30,8 +30,9 @@ LIVE: "web.AppKey[LiveStream]" = web.AppKey("live")
 PBXS: "web.AppKey[Mapping[str, Pbx]]" = web.AppKey("pbxs")
 UPKEEPS: "web.AppKey[Mapping[str, Upkeep]]" = web.AppKey("upkeeps")
 DRAIN: "web.AppKey[Drain]" = web.AppKey("drain")
-HEALTH: "web.AppKey[RecorderHealth]" = web.AppKey("health")
+STATE: "web.AppKey[SystemState]" = web.AppKey("state")
 REPLAY: "web.AppKey[Replay]" = web.AppKey("replay")
+BUNDLES: "web.AppKey[Bundles]" = web.AppKey("bundles")
 DELETION: "web.AppKey[Deletion]" = web.AppKey("deletion")
 OPERATIONS: "web.AppKey[tuple[Operation, ...]]" = web.AppKey("operations", tuple)
 

@@ -126,7 +126,7 @@ def _may_hear(user: User) -> ColumnElement[bool]:
     return calls.c.agent == user.name if user.role == "collector" else scope.calls_seen_by(user)
 
 
-def _of_no_call(user: User) -> ColumnElement[bool]:
+def of_no_call(user: User) -> ColumnElement[bool]:
     """Recordings without a call, an emergency call's: for overseers who are bound to no client."""
     return calls.c.id.is_(None) if user.role in OVERSEERS and not user.clients else false()
 
@@ -184,7 +184,7 @@ async def index(request: web.Request, query: RecordingsQuery) -> dict[str, Any]:
     statement = (
         select(recordings)
         .outerjoin(calls, calls.c.id == recordings.c.call_id)
-        .where(or_(scope.calls_seen_by(user), _of_no_call(user)))
+        .where(or_(scope.calls_seen_by(user), of_no_call(user)))
         .order_by(recordings.c.id.desc())
         .limit(query.limit + 1)
     )
@@ -239,7 +239,7 @@ async def leg_audio(request: web.Request, query: AudioQuery) -> web.StreamRespon
     statement = (
         select(recordings.c.call_id)
         .outerjoin(calls, calls.c.id == recordings.c.call_id)
-        .where(recordings.c.id == recording_id, or_(_may_hear(user), _of_no_call(user)))
+        .where(recordings.c.id == recording_id, or_(_may_hear(user), of_no_call(user)))
     )
     async with request.app[keys.DATABASE].read() as connection:
         call_id = await connection.scalar(statement)

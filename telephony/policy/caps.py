@@ -47,7 +47,7 @@ def cap_check(rule: CapRule, pack: str, facts: Facts, history: Sequence[Contact]
         for key in rule.per:
             matches = _MATCHES[key]
             rows = [row for row in rows if matches(row, facts, debts)]
-        pending |= {id(row): row for row in rows if row.outcome in PENDING}
+        pending |= {id(row): row for row in rows if row.channel == "call" and row.outcome in PENDING}
         free = _exemptions(rule, facts, debts)
         exempted = exempted or any(_holds(interval, facts.at) for interval in free)
         for window in _windows(rule, facts, [row.at for row in rows]):

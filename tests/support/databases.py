@@ -25,7 +25,8 @@ def postgres_templates() -> set[str]:
     return set()
 
 
-async def _create_tables(url: str) -> None:
+async def create_tables(url: str) -> None:
+    """Make every table of the code in an empty database."""
     engine = create_async_engine(url)
     async with engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
@@ -39,13 +40,13 @@ async def database_url(
     """The URL of a database with empty tables."""
     if request.param == "sqlite":
         url = f"sqlite+aiosqlite:///{tmp_path / 'ringfence.db'}"
-        await _create_tables(url)
+        await create_tables(url)
         yield url
         return
     server: Server = request.getfixturevalue("postgres_server")
     if TEMPLATE not in postgres_templates:
         await server.execute(f"CREATE DATABASE {TEMPLATE}")
-        await _create_tables(server.url(TEMPLATE))
+        await create_tables(server.url(TEMPLATE))
         postgres_templates.add(TEMPLATE)
     async for url in fresh_database(server, TEMPLATE):
         yield url

@@ -2,7 +2,7 @@
 
 import { explain } from "./api.js";
 import { data, fill, h } from "./dom.js";
-import { exact, moment } from "./format.js";
+import { duration, exact, moment } from "./format.js";
 import { icon } from "./icons.js";
 import { knows, onLanguage, t } from "./i18n.js";
 import { open } from "./oversight.js";
@@ -63,7 +63,7 @@ class IncidentDesk extends HTMLElement {
         item.call_id && h("a", { href: `/qa/calls/${item.call_id}` }, t("incidents.listen")),
         !item.closed_at && item.kind !== "recorder-unhealthy" && h("button", { type: "button", class: "button button-small end", "data-focus": `close-${item.id}`, on: { click: () => this.#ask(item) } }, t("incidents.close"))),
       h("p", { class: "small muted" }, knows(`doubt.means.${item.kind}`) ? t(`doubt.means.${item.kind}`) : ""),
-      h("p", { class: "small line" }, told.map((key) => h("span", {}, data(`${key}: ${typeof item.detail[key] === "object" ? JSON.stringify(item.detail[key]) : item.detail[key]}`)))),
+      h("p", { class: "small line" }, told.map((key) => h("span", {}, h("span", { class: "muted" }, t(`incidents.detail.${key}`), " "), detail(key, item.detail[key])))),
       item.closed_at && h("p", { class: "small" }, t("incidents.closed_at", { when: moment(item.closed_at) }), " ", data(item.closed_reason)),
       this.#closing === item.id && this.#form(item));
   }
@@ -94,6 +94,12 @@ class IncidentDesk extends HTMLElement {
     }
     await this.#load(null);
   }
+}
+
+function detail(key, value) {
+  if (key.endsWith("_at")) return h("time", { datetime: value, title: exact(value) }, moment(value));
+  if (key === "leg") return h("span", {}, t(`incidents.leg.${value}`));
+  return data(key === "duration" ? duration(value) : value);
 }
 
 customElements.define("incident-desk", IncidentDesk);

@@ -145,10 +145,17 @@ export class ReplayPlayer extends HTMLElement {
     parts.comments.addEventListener("seek", (event) => this.seek(event.detail));
     parts.comments.addEventListener("ask", () => this.comment());
     parts.comments.addEventListener("done", () => parts.wave.focus());
-    parts.comments.addEventListener("changed", (event) => parts.wave.mark(event.detail));
+    parts.comments.addEventListener("changed", (event) => this.#commented(event.detail));
     parts.card = h("section", { class: "card player-card", hidden: true }, parts.wave, parts.controls, parts.regions);
     parts.all = [parts.head, parts.trouble, parts.card, parts.comments];
     return parts;
+  }
+
+  #commented(items) {
+    this.#parts.wave.mark(items);
+    if (!this.#call || this.#call.comments === items.length) return;
+    this.#call.comments = items.length;
+    fill(this.#parts.head, this.#heading());
   }
 
   #heading() {
@@ -160,8 +167,12 @@ export class ReplayPlayer extends HTMLElement {
       call.delete_after && [t("replay.kept_until"), h("time", { datetime: call.delete_after }, day(call.delete_after))],
       call.holds.length > 0 && [t("replay.held_by"), data(call.holds.join(", "))],
     ].filter(Boolean);
+    const reason = h("select", { "data-focus": "reason", "aria-label": t("replay.why"), on: { change: (event) => this.#because(event.target.value) } },
+      REASONS.map((value) => h("option", { value, selected: value === this.#reason }, t(`replay.reason.${value}`))));
+    const take = () => this.dispatchEvent(new CustomEvent("export", { detail: call.id }));
+    const means = call.playable && h("p", { class: "line end" }, reason, h("button", { type: "button", class: "button button-small", "data-act": "export", "data-focus": "export", on: { click: take } }, t("replay.export")));
     return [
-      h("div", { class: "line" }, h("h1", {}, data(call.party_name ?? phoneNumber(call.number))), tags(call)),
+      h("div", { class: "line" }, h("h1", {}, data(call.party_name ?? phoneNumber(call.number))), tags(call), means),
       h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
     ];
   }
@@ -174,8 +185,6 @@ export class ReplayPlayer extends HTMLElement {
     const play = t(audio.playing ? "replay.pause" : "replay.play");
     const speed = h("select", { "data-focus": "speed", "aria-label": t("replay.speed"), on: { change: (event) => audio.setSpeed(Number(event.target.value)) } },
       SPEEDS.map((value) => h("option", { value, selected: value === audio.speed }, `${value}×`)));
-    const reason = h("select", { "data-focus": "reason", "aria-label": t("replay.why"), on: { change: (event) => this.#because(event.target.value) } },
-      REASONS.map((value) => h("option", { value, selected: value === this.#reason }, t(`replay.reason.${value}`))));
     this.#parts.controls.setAttribute("aria-label", t("replay.controls"));
     fill(this.#parts.controls,
       button("play", () => this.toggle(), { primary: true, name: [icon(audio.playing ? "pause" : "play"), play] }),
@@ -185,8 +194,7 @@ export class ReplayPlayer extends HTMLElement {
       button("skip", () => this.skipSilence(), { pressed: audio.skipSilence, name: t("replay.skip") }),
       h("div", { class: "switch", role: "group", "aria-label": t("replay.sides") }, SIDES.map((side) =>
         h("button", { type: "button", "data-focus": `side-${side}`, "data-side": side, "aria-pressed": String(audio.side === side), on: { click: () => this.hear(side) } }, t(`replay.side.${side}`)))),
-      speed, reason,
-      button("export", () => this.dispatchEvent(new CustomEvent("export", { detail: this.#call.id })), { name: t("replay.export") }),
+      speed,
       audio.failed && h("p", { class: "notice notice-bad", role: "alert" }, icon("warning"), t("timeline.not_playable")));
   }
 

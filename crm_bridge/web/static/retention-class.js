@@ -41,7 +41,7 @@ class RetentionClasses extends HTMLElement {
     const head = ["classes.id", "classes.kind", "classes.length", "classes.anchor", "classes.clients", "classes.source"].map((key) => h("th", { scope: "col" }, t(key)));
     const row = (item) => h("tr", { "data-class": item.id },
       h("td", {}, data(item.id), !item.enabled && h("span", { class: "tag" }, t("classes.off"))), h("td", {}, t(`classes.kind.${item.kind}`)),
-      h("td", {}, length(item.months)), h("td", {}, t(`classes.anchor.${item.anchor}`)),
+      h("td", { class: "brief" }, length(item.months)), h("td", {}, t(`classes.anchor.${item.anchor}`)),
       h("td", {}, item.clients === null ? t("classes.every_client") : data(item.clients.join(", ") || "–"), item.pack && h("span", { class: "muted small" }, " ", data(item.pack))),
       h("td", { class: "small" }, h("span", { class: "tag" }, t(`classes.basis.${item.basis}`)), " ", data(item.source)),
       h("td", {}, this.canChange && h("button", { type: "button", class: "button button-small", "data-focus": `edit-${item.id}`, on: { click: () => this.#edit(item) } }, t("classes.edit"))));
