@@ -41,6 +41,12 @@ cli.command("verify")(verify)
 cli.add_typer(retention_commands, name="retention")
 
 
+@cli.callback()
+def quietly() -> None:
+    """Commands print; only the service logs."""
+    log.quiet()
+
+
 @cli.command()
 def serve(config: Config = DEFAULT_CONFIG) -> None:
     """Run the service until SIGTERM or Ctrl-C."""

@@ -7,8 +7,16 @@ from pathlib import Path
 import structlog
 
 
+def quiet() -> None:
+    """For commands that a person runs: what they have to say they print, and a fault is one line."""
+    logging.disable(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
 def configure(path: Path | None = None) -> None:
     """Send everything, the standard library's loggers included, to stderr or to a file."""
+    logging.disable(logging.NOTSET)
+    structlog.reset_defaults()
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
     stream = path.open("a") if path is not None else sys.stderr

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crm_bridge.live import LiveStream
     from crm_bridge.system_state import SystemState
     from crm_bridge.web.api import Operation
+    from recordings.bundle import Bundles
     from recordings.deletion import Deletion
     from recordings.replay import Replay
     from telephony.decisions import Decider

@@ -36,6 +36,7 @@ def setup_pages(app: web.Application) -> None:
     app.router.add_get("/qa/calls/{call_id}", replay)
     app.router.add_get("/qa/incidents", incidents)
     app.router.add_get("/retention", retention)
+    app.router.add_get("/admin/policies", policies)
     app.router.add_get("/static/rules.json", rules)
     app.router.add_static("/static/locales", LOCALES)
     app.router.add_static("/static", HERE / "static")
@@ -64,6 +65,11 @@ async def incidents(request: web.Request) -> web.Response:
 async def retention(request: web.Request) -> web.Response:
     """What will be deleted when, what is held, and the classes that say so."""
     return _shell("retention.html", request)
+
+
+async def policies(request: web.Request) -> web.Response:
+    """Which rules apply to which client, what a change would have done, and what-if."""
+    return _shell("policies.html", request)
 
 
 async def rules(request: web.Request) -> web.Response:

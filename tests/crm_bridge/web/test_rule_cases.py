@@ -153,7 +153,8 @@ STORIES = (
     Told("T26 the client's robot and we together", ["cn-nifa-2024"], asks(
         "2026-06-01T15:00:00+08:00 deny cn-nifa-2024/connected-per-day"),
          contacts=hours("conversation", 2, by="client") + hours("conversation", 1)),
-    Told("T28 six unanswered to the mobile", ["cn-cba-2026"], asks("2026-06-01T18:00:00+08:00 deny cn-cba-2026/attempts-per-number"),
+    Told("T28 six unanswered to the mobile", ["cn-cba-2026"], asks(
+        "2026-06-01T18:00:00+08:00 deny cn-cba-2026/attempts-per-number"),
          numbers=(CN, CN_LANDLINE), contacts=hours("no_answer", 6)),
     Told("T28 the landline is another", ["cn-cba-2026"], asks("2026-06-01T18:00:00+08:00 allow"), number=CN_LANDLINE,
          numbers=(CN, CN_LANDLINE), contacts=hours("no_answer", 6)),
@@ -161,7 +162,8 @@ STORIES = (
          contacts=days("no_answer", "06-03", "06-04", by="client"), **US),
     Told("T32 New York City counts texts", ["us-nyc"], asks("2026-09-10T12:00:00-04:00 deny us-nyc/contacts-in-seven-days"),
          contacts=days("no_answer", "09-05", "09-06") + days("unknown", "09-07", channel="sms"), **US),
-    Told("T33 three contacts a week", ["au-rg96"], asks("2026-06-05T11:00:00+10:00 deny au-rg96/three-in-seven-days"), zone=MELBOURNE,
+    Told("T33 three contacts a week", ["au-rg96"], asks(
+        "2026-06-05T11:00:00+10:00 deny au-rg96/three-in-seven-days"), zone=MELBOURNE,
          numbers=(AUSTRALIAN,), contacts=days("conversation", "06-02", clock="T11:00:00+10:00")
          + days("voicemail", "06-03", clock="T11:00:00+10:00") + days("unknown", "06-04", clock="T11:00:00+10:00", channel="sms")),
     Told("T33 rung out is no contact", ["au-rg96"], asks("2026-06-05T11:00:00+10:00 allow"), zone=MELBOURNE,
