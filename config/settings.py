@@ -4,6 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -143,6 +144,13 @@ class Archive(Section):
     checkpoints: Path | None = None
 
 
+class Recorder(Section):
+    """The recorder's self-test (S32): when each day, in the policy's zone, and whether a failing one stops the calling."""
+
+    self_test_times: list[time] = [time(7, 30), time(13, 0)]
+    self_test_stops_calls: bool = True
+
+
 class Keys(Section):
     """Key files, created with mode 0600 on first run, and the folder of the keys that recordings are under."""
 
@@ -184,6 +192,7 @@ class Settings(Section):
     gate: Gate = Gate()
     pbx: list[Pbx] = []
     archive: Archive = Archive()
+    recorder: Recorder = Recorder()
     keys: Keys = Keys()
     policy: Policy = Policy()
     dialing: Dialing = Dialing()

@@ -36,6 +36,7 @@ from recordings.holds import complaint_closed, hold_for_complaint
 from recordings.intake import Intake
 from recordings.replay import Replay
 from recordings.retention_classes import classify, recompute
+from recordings.self_test import SelfTest
 from recordings.spool import Spool
 from recordings.sweep import Sweep
 from telephony.decisions import Decider
@@ -79,6 +80,7 @@ class Services:
     replay: Replay
     bundles: Bundles
     deletion: Deletion
+    self_test: SelfTest
     drain: Drain
 
 
@@ -92,8 +94,18 @@ def build(settings: Settings) -> Services:
     archive = archive_of(settings)
     health = RecorderHealth(database=database, archive=archive, spools=spools)
 
+    self_test = SelfTest(
+        database=database,
+        archive=archive,
+        pbxs=pbxs,
+        times=settings.recorder.self_test_times,
+        zone=settings.policy.zone,
+        stops_calls=settings.recorder.self_test_stops_calls,
+    )
+
     def recorder_healthy() -> bool:
-        return health.is_healthy() and all(upkeep.records(clock.now()) for upkeep in upkeeps.values())
+        proven = all(upkeep.records(clock.now()) for upkeep in upkeeps.values())
+        return health.is_healthy() and proven and not self_test.problems()
 
     def clock_skew() -> float:
         return max((upkeep.clock_seconds_apart or 0.0 for upkeep in upkeeps.values()), key=abs, default=0.0)
@@ -123,6 +135,7 @@ def build(settings: Settings) -> Services:
             Ticker(name="recorder health", tick=lambda: health.look(clock.now()), seconds=5),
             *(Ticker(name=f"upkeep {name}", tick=_look(upkeep), seconds=1) for name, upkeep in upkeeps.items()),
             Ticker(name="straddling", tick=lambda: mark_straddling(database, clock.now()), seconds=10),
+            Ticker(name="self-test", tick=lambda: self_test.tick(clock.now()), seconds=5),
             Ticker(name="retention dates", tick=lambda: recompute(database), seconds=15),
             Ticker(name="retention", tick=lambda: deletion.run(clock.now()), seconds=86_400),
             Ticker(name="evidence log", tick=lambda: evidence.seal(clock.now()), seconds=0.5),
@@ -142,7 +155,15 @@ def build(settings: Settings) -> Services:
         decider=decider,
         dialer=dialer,
         recorder=health,
-        state=SystemState(database=database, gate=listener, pbxs=pbxs, upkeeps=upkeeps, recorder=health, drain=drain),
+        state=SystemState(
+            database=database,
+            gate=listener,
+            pbxs=pbxs,
+            upkeeps=upkeeps,
+            recorder=health,
+            self_test=self_test,
+            drain=drain,
+        ),
         replay=replay,
         bundles=Bundles(
             database=database,
@@ -152,6 +173,7 @@ def build(settings: Settings) -> Services:
             work=settings.keys.master.parent / "bundles",
         ),
         deletion=deletion,
+        self_test=self_test,
         drain=drain,
     )
 

@@ -1,5 +1,6 @@
 """What the calling policy must know of a case: the desk's side of the facts document, read inside the caller's transaction."""
 
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Select, String, and_, bindparam, select
@@ -9,6 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.errors import NotFound
 from crm_bridge.tables import case_parties, cases, complaints, numbers, parties
 from telephony.gathering import CaseFacts, Subject
+from telephony.tables import contacts
+
+
+OWING = frozenset({"debtor", "guarantor"})
+NOT_REACHED = frozenset({"no_answer", "busy", "not_in_service", "voicemail"})
+NO_TRY = ("not_placed", "failed", "reserved")
+"""What says nothing of whether the debtor can be reached. A call that is live or unknown may have reached the debtor."""
+LOOK_BACK = 10
 
 
 async def case_facts(connection: AsyncConnection, subject: Subject) -> CaseFacts:
@@ -21,15 +30,32 @@ async def case_facts(connection: AsyncConnection, subject: Subject) -> CaseFacts
         raise NotFound(f"case {subject.case_id} has no party {subject.party_id}")
     if row.e164 is None:
         raise NotFound(f"party {subject.party_id} has no number {subject.number}")
+    case = _case(row)
+    if row.relation not in OWING:
+        case["failed_contacts"] = max(case["failed_contacts"], await _failed_in_a_row(connection, subject.case_id))
     return CaseFacts(
         client=row.client,
-        case=_case(row),
+        case=case,
         party=_party(row),
         number={"e164": row.e164, "kind": row.kind, "status": row.status, "do_not_call": row.do_not_call},
         debts=list(row.debts),
         account=row.account,
         regions=tuple(place["region"] for place in row.debtor_locations or () if place.get("region")),
     )
+
+
+async def _failed_in_a_row(connection: AsyncConnection, case_id: str) -> int:
+    """How many of the newest calls to the debtor failed, before one that did not: GB/T 45251, CBA count them in a row."""
+    newest = (
+        select(contacts.c.outcome)
+        .join(case_parties, case_parties.c.party_id == contacts.c.party_id)
+        .where(case_parties.c.case_id == case_id, case_parties.c.relation == "debtor", contacts.c.channel == "call")
+        .where(contacts.c.outcome.not_in(NO_TRY))
+        .order_by(contacts.c.at.desc())
+        .limit(LOOK_BACK)
+    )
+    outcomes = list(await connection.scalars(newest))
+    return len(list(takewhile(NOT_REACHED.__contains__, outcomes)))
 
 
 def _question() -> Select[Any]:

@@ -81,6 +81,21 @@ async def close(transaction: Transaction, complaint_id: str, ruling: str, *, use
     return found
 
 
+async def reopen(transaction: Transaction, complaint_id: str, reason: str, *, user: User, now: datetime) -> Row[Any]:
+    """Undo a closing: the complaint is open again, its ruling and instruction are void. Raises NotFound, Conflict."""
+    known = await _locked(transaction, complaint_id, user)
+    if known.state != "closed":
+        raise Conflict("the complaint is open already")
+    cleared = {"state": "open", "closed_at": None, "closed_by": None, "ruling": None, "instructed": False, "resume": False}
+    await transaction.execute(update(complaints).where(complaints.c.id == complaint_id).values(**cleared))
+    found = await find(transaction.connection, complaint_id, user)
+    _journal(transaction, "complaint.reopened", found, user, now, {"reason": reason, "ruling": known.ruling})
+    if known.instructed:
+        state = await _state_of(transaction, known.case_id)
+        _journal(transaction, "case.suspended", found, user, now, {"from": state, "to": state, "reason": "complaint"})
+    return found
+
+
 async def instruct(
     transaction: Transaction, complaint_id: str, *, resume: bool, assign_to: str | None, user: User, now: datetime
 ) -> Row[Any]:
@@ -95,11 +110,13 @@ async def instruct(
     found = await find(transaction.connection, complaint_id, user)
     _journal(transaction, "complaint.instructed", found, user, now, {"resume": resume, "assign_to": assign_to})
     if resume:
-        state = await transaction.connection.scalar(
-            select(cases_table.c.state).where(cases_table.c.id == known.case_id)
-        )
+        state = await _state_of(transaction, known.case_id)
         _journal(transaction, "case.resumed", found, user, now, {"from": state, "to": state, "reason": "instruction"})
     return found
+
+
+async def _state_of(transaction: Transaction, case_id: str) -> str | None:
+    return await transaction.connection.scalar(select(cases_table.c.state).where(cases_table.c.id == case_id))
 
 
 async def _locked(transaction: Transaction, complaint_id: str, user: User) -> Row[Any]:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from config.database import Database, DatabaseUnavailable
 from crm_bridge.drain import Drain
 from recordings.health import RecorderHealth
+from recordings.self_test import SelfTest
 from telephony.fastagi import FastAgiServer
 from telephony.pbx import Pbx
 from telephony.upkeep import Upkeep
@@ -28,6 +29,7 @@ class SystemState:
     pbxs: Mapping[str, Pbx]
     upkeeps: Mapping[str, Upkeep]
     recorder: RecorderHealth
+    self_test: SelfTest
     drain: Drain
 
     async def components(self, now: datetime) -> dict[str, str]:
@@ -70,5 +72,6 @@ class SystemState:
         return f"the PBX's clock and ours are {apart:.1f} s apart" if apart > CLOCK_SECONDS else ""
 
     def _recorder(self) -> dict[str, str]:
-        always = {"archive": "", "intake": ""}
-        return always | dict(self.recorder.latest.problems)
+        always = {"archive": "", "intake": ""} | {f"self-test:{name}": "" for name in self.pbxs}
+        failing = {f"self-test:{name}": problem for name, problem in self.self_test.problems().items()}
+        return always | dict(self.recorder.latest.problems) | failing

@@ -1,4 +1,4 @@
-"""What keeping and deleting need: retention classes, holds, receipts of deletions, comments and retrieval requests."""
+"""What keeping and showing recordings needs: retention classes, holds, receipts, comments, retrievals, self-tests."""
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text
 
@@ -111,4 +111,17 @@ retrievals = Table(
     Column("done_at", UtcDateTime),
     Column("done_by", String(128)),
     Index("ix_retrieval_requests_due", "due_at"),
+)
+
+self_tests = Table(
+    "self_tests",
+    metadata,
+    Column("id", String(32), primary_key=True),  # also the call id in its file's name
+    Column("pbx", String(32), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("recording_id", String(32)),
+    Column("passed", Boolean),  # null until its recording is archived
+    Column("detail", Text),  # what is wrong
+    Column("finished_at", UtcDateTime),
+    Index("ix_self_tests_pbx", "pbx", "started_at"),
 )

@@ -48,19 +48,29 @@ async def ask(link: AmiLink, extension: str, token: str, *, timeout: float = PAT
     return await _run(link, PROBE, extension, "tone", token, timeout)
 
 
-async def run_steps(link: AmiLink, steps: Sequence[tuple[str, str]], *, timeout: float = PATIENCE) -> str:
+async def run_steps(
+    link: AmiLink,
+    steps: Sequence[tuple[str, str]],
+    *,
+    near: Sequence[tuple[str, str]] = (("Wait", "30"),),
+    timeout: float = PATIENCE,
+) -> str:
     """Run (application, data) one after the other on a channel of the PBX; `TOKEN` in them is where the word goes.
 
-    The last step must leave the word: `Set(DB(ringfence/probe/TOKEN)=…)`. Raises PbxConfigFailed if it never comes.
+    The last step must leave the word: `Set(DB(ringfence/probe/TOKEN)=…)`. `near` is what the other end of that channel
+    does meanwhile; there the token is the variable RINGFENCE_TOKEN. Raises PbxConfigFailed if the word never comes.
     """
     token = new_token()
+    other = f"{token}-near"
     try:
-        await _add(link, "hold", 1, "Wait", "30")
+        for number, (application, data) in enumerate(near, 1):
+            await _add(link, other, number, application, data)
         for number, (application, data) in enumerate([*steps, ("Hangup", "")], 1):
             await _add(link, token, number, application, data.replace("TOKEN", token))
-        word = await _run(link, SETUP, token, "hold", token, timeout)
+        word = await _run(link, SETUP, token, other, token, timeout)
     finally:
-        await link.send("DialplanExtensionRemove", {"Context": SETUP, "Extension": token})
+        for extension in (token, other):
+            await link.send("DialplanExtensionRemove", {"Context": SETUP, "Extension": extension})
     if word is None:
         raise PbxConfigFailed("The PBX did not run a step that was given to it; its log says why.")
     return word

@@ -60,7 +60,7 @@ def _of_call(scene: Scene, click: Click, call: Row[Any], books: Books) -> Iterat
             doubts = [incident.kind for incident in books.incidents[row.id] if incident.closed_at is None]
             if row.state != "archived" and row.due_at is None and not doubts:
                 yield Finding("unrecorded", f"{role}: archived or an incident, not {row.state}", call.id, click.number)
-            if doubts and not (scene.spool_broken or scene.clock_moved):
+            if doubts and not (scene.spool_broken or scene.clock_moved or scene.pbx_late):
                 yield Finding("doubted", f"a whole recording of the {role}: {doubts}", call.id, click.number)
 
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -51,6 +51,7 @@ class CannedDesk:
         self.hold_answer: asyncio.Event | None = None
         self.stream_down = False
         self.problems: dict[str, str] = {}
+        self.due: list[dict[str, Any]] = []
         self.streams: dict[web.StreamResponse, asyncio.Event] = {}  # each with what ends it
         self.events = 0
 
@@ -169,6 +170,21 @@ class _Routes:
         case = self.desk.cases.get(request.match_info["id"])
         return web.json_response(case) if case else _problem(404, "not-found", "there is no such case")
 
+    async def week(self, request: web.Request) -> web.Response:
+        """Every day from 08:00 to 21:00 UTC."""
+        day = _now().replace(hour=0, minute=0, second=0, microsecond=0)
+        stretches = []
+        for index in range(7):
+            for hours, allowed in (((0, 8), False), ((8, 21), True), ((21, 24), False)):
+                start, end = (day + timedelta(days=index, hours=hour) for hour in hours)
+                stretches.append(
+                    {"from": start.isoformat(), "until": end.isoformat(), "allowed": allowed, "rule": None}
+                )
+        return web.json_response({"zone": "UTC", "stretches": stretches})
+
+    async def work_due(self, request: web.Request) -> web.Response:
+        return web.json_response({"items": self.desk.due})
+
     async def notes(self, request: web.Request) -> web.Response:
         return web.json_response({"items": self.desk.notes.get(request.match_info["id"], []), "next_cursor": None})
 
@@ -263,6 +279,8 @@ def canned_app(desk: CannedDesk) -> web.Application:
     app.router.add_get("/v1/cases", routes.list_cases)
     app.router.add_get("/v1/cases/{id}", routes.show_case)
     app.router.add_get("/v1/cases/{id}/notes", routes.notes)
+    app.router.add_get("/v1/cases/{id}/numbers/{number}/week", routes.week)
+    app.router.add_get("/v1/work/due", routes.work_due)
     app.router.add_post("/v1/cases/{id}/notes", routes.add_note)
     app.router.add_get("/readyz", routes.ready)
     app.router.add_get("/v1/calls", routes.list_calls)

@@ -84,6 +84,8 @@ export const cases = {
   get: (caseId) => request("GET", `/v1/cases/${id(caseId)}`),
   notes: (caseId) => request("GET", `/v1/cases/${id(caseId)}/notes`),
   addNote: (caseId, text) => request("POST", `/v1/cases/${id(caseId)}/notes`, { body: { text } }),
+  week: (caseId, number, partyId) => request("GET", `/v1/cases/${id(caseId)}/numbers/${id(number)}/week?${query({ party_id: partyId })}`),
+  due: (mine) => request("GET", `/v1/work/due?${query({ mine: mine ? "true" : null })}`),
   calls: (caseId) => request("GET", `/v1/calls?${query({ case_id: caseId, limit: 50 })}`),
 };
 

@@ -3,7 +3,7 @@
 import { cases, explain } from "./api.js";
 import { debtorOf } from "./case-summary.js";
 import { data, fill, h, reconcile } from "./dom.js";
-import { age, daysSince, exact } from "./format.js";
+import { age, daysSince, exact, moment } from "./format.js";
 import { icon } from "./icons.js";
 import { currentLanguage, onLanguage, t } from "./i18n.js";
 
@@ -17,6 +17,8 @@ export class CaseList extends HTMLElement {
   #query = "";
   #chosen = null;
   #error = null;
+  #due = new Map();
+  #onlyDue = false;
   #asked = 0;
   #parts = {};
 
@@ -28,12 +30,13 @@ export class CaseList extends HTMLElement {
     this.#parts = {
       title: h("h2", { class: "pane-title" }),
       search,
+      due: h("button", { type: "button", class: "button button-small", hidden: true, "data-focus": "only-due", on: { click: () => this.#toggleDue() } }),
       status: h("p", { class: "list-status muted", role: "status" }),
       list: h("ul", { class: "cases", on: { keydown: (event) => this.#keyed(event) } }),
       more: h("button", { type: "button", class: "button list-more", hidden: true, on: { click: () => this.#load(this.#cursor) } }),
     };
-    const { title, status, list, more } = this.#parts;
-    this.append(h("div", { class: "list-head" }, title, h("div", { class: "search" }, icon("search"), search)), status, list, more);
+    const { title, due, status, list, more } = this.#parts;
+    this.append(h("div", { class: "list-head" }, title, h("div", { class: "search" }, icon("search"), search), due), status, list, more);
     onLanguage(() => this.#draw());
     this.#draw();
   }
@@ -41,7 +44,20 @@ export class CaseList extends HTMLElement {
   /** Fetch the first page; `mine` says whether only the reader's own cases are wanted. */
   async start(mine) {
     this.mine = mine;
-    await this.#load(null);
+    await Promise.all([this.#load(null), this.#loadDue()]);
+  }
+
+  /** Who is due a call today; without an answer the list simply does not say so. */
+  async #loadDue() {
+    const { items } = await cases.due(this.mine).catch(() => ({ items: [] }));
+    this.#due = new Map(items.map((item) => [item.case_id, item]));
+    this.#onlyDue &&= items.length > 0;
+    this.#draw();
+  }
+
+  #toggleDue() {
+    this.#onlyDue = !this.#onlyDue;
+    this.#draw();
   }
 
   /** Mark the case that is shown. */
@@ -52,7 +68,7 @@ export class CaseList extends HTMLElement {
 
   /** Fetch again what is shown, after something changed. */
   async refresh() {
-    if (this.#items && this.#items.length <= PAGE) await this.#load(null);
+    await Promise.all([this.#items && this.#items.length <= PAGE && this.#load(null), this.#loadDue()]);
   }
 
   focusSearch() {
@@ -92,9 +108,25 @@ export class CaseList extends HTMLElement {
     status.classList.toggle("is-error", Boolean(this.#error));
     more.textContent = t("cases.more");
     more.hidden = !this.#cursor;
-    const rows = (this.#items ?? []).map((item) => ({ ...item, chosen: item.id === this.#chosen, age: age(item.last_follow_up_at) }));
+    this.#drawDue();
+    const shown = this.#onlyDue ? this.#dueItems() : (this.#items ?? []);
+    const rows = shown.map((item) => ({ ...item, chosen: item.id === this.#chosen, age: age(item.last_follow_up_at), due: this.#due.get(item.id) }));
     reconcile(list, rows, (item) => item.id, (item) => this.#row(item), currentLanguage());
     list.hidden = rows.length === 0;
+  }
+
+  #drawDue() {
+    const { due, more } = this.#parts;
+    due.hidden = this.#due.size === 0;
+    due.textContent = t("cases.due_today", { count: this.#due.size });
+    due.setAttribute("aria-pressed", String(this.#onlyDue));
+    more.hidden ||= this.#onlyDue;
+  }
+
+  /** The due list in its own order: the most urgent first. */
+  #dueItems() {
+    const listed = new Map((this.#items ?? []).map((item) => [item.id, item]));
+    return [...this.#due.values()].map((one) => listed.get(one.case_id) ?? { id: one.case_id, client: one.client, state: "open", debtor_name: one.name, parties: [] });
   }
 
   #statusText() {
@@ -120,6 +152,7 @@ export class CaseList extends HTMLElement {
       item.complaint_open && h("span", { class: "tag", "data-tone": "bad" }, t("cases.complaint")),
       !item.complaint_open && item.state !== "open" && h("span", { class: "tag", "data-state": item.state }, t(`state.${item.state}`)),
       h("span", { class: "case-sub muted" }, data(item.client), h("span", { class: "number" }, data(item.id))),
+      item.due && dueMark(item.due),
       item.last_follow_up_at !== undefined && followUp(item),
     ));
   }
@@ -142,6 +175,11 @@ export class CaseList extends HTMLElement {
   #links() {
     return [...this.#parts.list.querySelectorAll("a")];
   }
+}
+
+function dueMark({ due_at: at, overdue, allowed_now: now, retry_at: later }) {
+  const text = overdue ? t("cases.overdue") : t("cases.due", { when: moment(at) });
+  return h("span", { class: "case-sub small" }, h("span", { class: "tag", "data-tone": overdue ? "warn" : "busy" }, text), !now && h("span", { class: "muted" }, t("cases.due_from", { when: moment(later) })));
 }
 
 function followUp({ last_follow_up_at: at, age: when }) {

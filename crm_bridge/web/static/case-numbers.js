@@ -5,6 +5,7 @@ import { elsewhere, phoneNumber } from "./format.js";
 import { icon } from "./icons.js";
 import { reasonOf, ruleText, t, tNodes } from "./i18n.js";
 import { untilWhen, whyNot } from "./refusal.js";
+import "./week-strip.js";
 
 const opened = new Set(); // numbers whose rules are unfolded: they stay so when the row is drawn again
 
@@ -86,9 +87,11 @@ function unfolding(number, target) {
   const counts = number.counts ?? [];
   if (!counts.length && number.allowed_now) return null;
   const key = `${target.caseId} ${target.partyId} ${target.number}`;
+  const week = Object.assign(h("week-strip"), { target });
   const box = h("div", { class: "rules", id: `rules ${key}`.replaceAll(" ", "-"), hidden: !opened.has(key) },
     !number.allowed_now && h("p", {}, reasonOf(number), " ", data(number.rule, { class: "muted" })),
-    counts.length > 0 && h("ul", { class: "attempts" }, counts.map(attempt)));
+    counts.length > 0 && h("ul", { class: "attempts" }, counts.map(attempt)), week);
+  if (!box.hidden) week.load();
   const attributes = {
     type: "button", class: "link small", "aria-expanded": String(opened.has(key)), "aria-controls": box.id, "data-focus": box.id,
     "aria-label": t("rules.of", { number: phoneNumber(target.number) }), on: { click: () => toggle() },
@@ -97,8 +100,9 @@ function unfolding(number, target) {
   const toggle = () => {
     box.hidden = !box.hidden;
     button.setAttribute("aria-expanded", String(!box.hidden));
-    if (box.hidden) opened.delete(key);
-    else opened.add(key);
+    if (box.hidden) return opened.delete(key);
+    opened.add(key);
+    week.load();
   };
   return { button, box };
 }

@@ -114,7 +114,7 @@ class PolicyPage extends HTMLElement {
   }
 
   async #preview() {
-    const broken = this.querySelector("input:invalid");
+    const broken = this.#parts.values.querySelector("input:invalid");
     if (broken) return broken.reportValidity();
     await this.#try(async () => {
       const { packs, house } = this.#draft;

@@ -127,10 +127,10 @@ def test_whoever_is_not_root_is_told_so() -> None:
         ("sources.list", "# deb http://old.test/debian bookworm main\ndeb [arch=amd64] https://a.test/debian/ x main\n",
          "https://a.test/debian"),
         ("sources.list", "deb http://archive.ubuntu.com/ubuntu noble main\n", None),
-        ("sources.list", "deb http://security.debian.org/debian-security bookworm-security main\n", None),
+        ("sources.list", "deb http://security.test/debian-security bookworm-security main\n", None),
         ("sources.list.d/debian.sources",
-         "Types: deb\n# a note\nURIs: http://deb.debian.org/debian\nSuites: bookworm\nComponents: main\n",
-         "http://deb.debian.org/debian"),
+         "Types: deb\n# a note\nURIs: http://deb.test/debian\nSuites: bookworm\nComponents: main\n",
+         "http://deb.test/debian"),
         ("sources.list.d/debian.sources", "Enabled: no\nTypes: deb\nURIs: http://off.test/debian\n\n"
          "Types: deb\nURIs:\n http://first.test/debian\n http://second.test/debian\nSuites: trixie\n",
          "http://first.test/debian"),

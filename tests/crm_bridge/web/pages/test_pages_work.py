@@ -1,0 +1,59 @@
+"""On the desk: the week of a number, and who is due a call today, by keyboard and in both languages."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.async_api import expect
+
+from tests.support.browser import axe_findings
+from tests.support.sitting import Sitting
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+BOTH = pytest.mark.parametrize(
+    "sitting", [{"locale": "en-GB"}, {"locale": "zh-CN", "dark": True}], indirect=True, ids=["en-light", "zh-dark"]
+)
+
+
+def _due(case_id: str, *, overdue: bool, later: str | None = None) -> dict[str, object]:
+    at = datetime.now(UTC) + timedelta(hours=-1 if overdue else 1)
+    return {"case_id": case_id, "client": "bank", "name": "王伟", "due_at": at.isoformat(), "overdue": overdue,
+            "allowed_now": later is None, "retry_at": later, "targets": []}  # fmt: skip
+
+
+@BOTH
+async def test_the_week_of_a_number_is_unfolded_with_its_rules(
+    sitting: Sitting, request: pytest.FixtureRequest
+) -> None:
+    page = await sitting.open_case(name="wang.fang" if "zh" in request.node.name else "li.na")
+    row = page.locator('[data-number="+8618699001234"]')
+    await row.locator(".link").focus()
+    await page.keyboard.press("Enter")
+    # 08:00-21:00 UTC is 16:00-05:00 of the next day in Shanghai, where the reader sits.
+    await expect(row.locator(".week li").nth(1)).to_contain_text("00:00–05:00, 16:00–24:00")
+    await expect(row.locator(".week-bar").first).to_be_visible()
+    assert await axe_findings(page) == []
+
+
+@BOTH
+async def test_who_is_due_a_call_is_marked_and_can_be_listed_alone(
+    sitting: Sitting, request: pytest.FixtureRequest
+) -> None:
+    evening = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+    sitting.desk.due = [
+        _due("HX-2026-000413", overdue=True),
+        _due("HX-2026-000412", overdue=False, later=evening),
+        _due("ELSEWHERE", overdue=False),
+    ]
+    page = await sitting.log_in("wang.fang" if "zh" in request.node.name else "li.na")
+    everyone = await page.locator(".case-row").count()
+    button = page.locator("case-list .list-head button")
+    await expect(button).to_contain_text("3")
+    assert await axe_findings(page) == []
+    await button.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".case-row")).to_have_count(3)
+    await expect(page.locator(".case-row").first).to_contain_text("HX-2026-000413")
+    assert await axe_findings(page) == []
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".case-row")).to_have_count(everyone)
