@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -78,13 +77,23 @@ def hash_and_flac(path: Path, target: Path) -> float:
     return time.process_time() - began
 
 
+def memory(field: str, pid: int | str = "self") -> float:
+    """MB of a process: VmRSS now, VmHWM at most."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def child(*command: str) -> tuple[float, float]:
-    """Processor seconds and peak MB of a command."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
+    """Processor seconds and peak MB of a command, looked at every 10 ms."""
+    process, peak = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), 0.0
+    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+        peak = max(peak, memory("VmHWM", process.pid))
+        time.sleep(0.01)
+    if ended[1]:
         raise SystemExit(f"{command[0]} failed")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    return ended[2].ru_utime + ended[2].ru_stime, peak
 
 
 def baselines(path: Path, folder: Path) -> dict[str, float]:
@@ -144,11 +153,12 @@ async def intake_of(folder: Path, minutes: int, count: int, server: S3Server | N
     store: Store = server.store(folder / "work") if server else LocalStore(folder / "archive")
     archive = Archive(store=store, keyring=Keyring(master=folder / "master.key", folder=folder / "keys"))
     intake = Intake(database=database, archive=archive, spools={"main": Spool(spool)})
-    worst, used = [0.0], resource.getrusage(resource.RUSAGE_SELF)
+    worst = [0.0]
     watch = asyncio.create_task(lag(worst))
     await asyncio.sleep(0.5)
     idle, worst[0] = worst[0], 0.0
-    peak, wall, cpu = used.ru_maxrss, time.perf_counter(), time.process_time()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here (proc(5))
+    before, wall, cpu = memory("VmRSS"), time.perf_counter(), time.process_time()
     await intake.run_due(ended + timedelta(seconds=2))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     watch.cancel()
@@ -162,7 +172,7 @@ async def intake_of(folder: Path, minutes: int, count: int, server: S3Server | N
     return {"minutes": minutes, "legs": count, "store": "S3" if server else "local", "MB in": round(size * count / 1e6, 1),
             "MB out": round(stored * count / 1e6, 1), "ms": round(wall * 1000), "legs/s": round(count / wall, 2),
             "CPU s": round(cpu, 3), **floor, "ratio to hash + FLAC": round(cpu / least, 2),
-            "growth MB": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024, 1),
+            "growth MB": round(memory("VmHWM") - before, 1),
             "worst loop stall ms": round(worst[0] * 1000, 1), "stall of an idle loop ms": round(idle * 1000, 1)}  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from crm_bridge.tables import case_parties, cases, complaints, numbers, parties
 from telephony.gathering import CaseFacts, Subject
 from telephony.tables import contacts
 
-
 OWING = frozenset({"debtor", "guarantor"})
 NOT_REACHED = frozenset({"no_answer", "busy", "not_in_service", "voicemail"})
 NO_TRY = ("not_placed", "failed", "reserved")
@@ -68,8 +67,8 @@ def _question() -> Select[Any]:
     newest = (
         select(complaints.c.id)
         .where(complaints.c.case_id == case)
-        # An open complaint decides, however old; otherwise the newest one does.
-        .order_by((complaints.c.state == "open").desc(), complaints.c.opened_at.desc())
+        # An open complaint decides, however old; then one without the instruction to resume; otherwise the newest one.
+        .order_by((complaints.c.state == "open").desc(), complaints.c.instructed, complaints.c.opened_at.desc())
         .limit(1)
         .scalar_subquery()
     )

@@ -53,11 +53,11 @@ async def _parties(connection: AsyncConnection, case_id: str) -> list[dict[str, 
 
 
 async def _complaint(connection: AsyncConnection, case_id: str) -> Row[Any] | None:
-    """The open complaint, however old, else the newest one: the one that the calling policy reads."""
+    """The open complaint, however old, else one without instruction, else the newest: as the calling policy reads it."""
     statement = (
         select(complaints)
         .where(complaints.c.case_id == case_id)
-        .order_by((complaints.c.state == "open").desc(), complaints.c.opened_at.desc())
+        .order_by((complaints.c.state == "open").desc(), complaints.c.instructed, complaints.c.opened_at.desc())
         .limit(1)
     )
     return (await connection.execute(statement)).first()

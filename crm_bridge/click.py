@@ -7,7 +7,8 @@ from config import clock
 from config.database import Database
 from config.errors import Fault
 from config.identifiers import new_id
-from crm_bridge import idempotency
+from crm_bridge import cases, idempotency
+from crm_bridge.users import User
 from telephony import call_records
 from telephony.call_records import call_document
 from telephony.decisions import Decision
@@ -54,21 +55,21 @@ def denial_document(decision: Decision) -> dict[str, Any]:
     return document
 
 
-async def click(database: Database, dialer: Dialer, request: Click) -> Clicked:
-    """Place the call, or say why not. Raises what `Dialer` raises, and the faults of the key."""
+async def click(database: Database, dialer: Dialer, request: Click, user: User) -> Clicked:
+    """Place the call, or say why not. Raises NotFound for a case not the user's, what `Dialer` raises, and the key's faults."""
     now = clock.now()
-    user = request.subject.agent
     phone = dialer.phone_of(request.extension, request.pbx)
     async with database.write() as transaction:
         call_id = new_id(now)
-        earlier = await idempotency.begin(transaction, user, request.key, request.body(), call_id, now)
+        earlier = await idempotency.begin(transaction, user.name, request.key, request.body(), call_id, now)
         if earlier is not None:
             return await _again(transaction.connection, earlier)
+        await cases.find(transaction.connection, request.subject.case_id, user)
         dialer.require_ready(phone)
         decision, call = await dialer.reserve(transaction, request.subject, phone, call_id, now)
         if call is None:
             denied = Clicked(403, denial_document(decision))
-            await idempotency.finish(transaction, user, request.key, denied.status, denied.document)
+            await idempotency.finish(transaction, user.name, request.key, denied.status, denied.document)
             return denied
     try:
         call = await dialer.originate(call)

@@ -86,7 +86,14 @@ async def reopen(transaction: Transaction, complaint_id: str, reason: str, *, us
     known = await _locked(transaction, complaint_id, user)
     if known.state != "closed":
         raise Conflict("the complaint is open already")
-    cleared = {"state": "open", "closed_at": None, "closed_by": None, "ruling": None, "instructed": False, "resume": False}
+    cleared = {
+        "state": "open",
+        "closed_at": None,
+        "closed_by": None,
+        "ruling": None,
+        "instructed": False,
+        "resume": False,
+    }
     await transaction.execute(update(complaints).where(complaints.c.id == complaint_id).values(**cleared))
     found = await find(transaction.connection, complaint_id, user)
     _journal(transaction, "complaint.reopened", found, user, now, {"reason": reason, "ruling": known.ruling})

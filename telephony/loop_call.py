@@ -1,4 +1,7 @@
-"""A call from the PBX to itself, recorded by the very lines that record every call: each end plays a tone of its own."""
+"""A call from the PBX to itself, recorded by the very lines that record every call: each end plays a tone of its own.
+
+One after the other: Asterisk passes nothing between two ends of a Local channel that both play tones.
+"""
 
 import re
 
@@ -8,7 +11,7 @@ from telephony.pbx_probe import PbxConfigFailed, run_steps
 
 SECONDS = 4
 SAID_HZ, HEARD_HZ = 1000, 700
-"""What the recorded end says to the recorder (its read side, channel 0), and what it is played (channel 1)."""
+"""What the recorded leg's party says (channel 0) in the first half, and what it is played (channel 1) in the second."""
 _PATIENCE = SECONDS + 8.0
 
 
@@ -17,13 +20,15 @@ async def loop_call(link: AmiLink, call_id: str) -> str:
 
     No trunk and no phone takes part. Raises PbxConfigFailed when the PBX does not do it.
     """
-    far = (("Answer", ""), ("PlayTones", str(SAID_HZ)), ("Wait", "60"))
+    half = str(SECONDS / 2)
+    far = (("Answer", ""), ("PlayTones", str(SAID_HZ)), ("Wait", half), ("StopPlayTones", ""), ("Wait", "60"))
     # The near end has a plain uniqueid, as a leg's file name needs it; that of a Local channel's far end holds a `;`.
     near = (
         ("Set", f"RINGFENCE_CALL={call_id}"),
         ("Gosub", "ringfence-leg,s,1(agent)"),
+        ("Wait", half),
         ("PlayTones", str(HEARD_HZ)),
-        ("Wait", str(SECONDS)),
+        ("Wait", half),
         ("Set", f"DB({FAMILY}/probe/${{RINGFENCE_TOKEN}})=${{UNIQUEID}}"),
         ("Hangup", ""),
     )

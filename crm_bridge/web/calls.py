@@ -153,10 +153,8 @@ async def place(request: web.Request, body: Dial) -> Any:
     request.app[keys.DRAIN].refuse_if_begun()
     key = idempotency.require_key(request.headers.get("Idempotency-Key"))
     subject = _subject(request, body, user)
-    await _seen_case(request, user, body.case_id)
-    clicked = await click(
-        request.app[keys.DATABASE], request.app[keys.DIALER], Click(subject, user.extension, user.pbx, key)
-    )
+    dialled = Click(subject, user.extension, user.pbx, key)
+    clicked = await click(request.app[keys.DATABASE], request.app[keys.DIALER], dialled, user)
     return clicked.document if clicked.status == 201 else _refusal(clicked)
 
 

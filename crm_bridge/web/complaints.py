@@ -1,4 +1,4 @@
-"""Complaints: open, list, close with a ruling, instruct."""
+"""Complaints: open, list, close with a ruling, undo that, instruct."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -29,6 +29,12 @@ class Ruling(Body):
     """The written ruling: justified or not, and why."""
 
     ruling: str = Field(min_length=1, max_length=10_000)
+
+
+class Reopening(Body):
+    """Why the closing is undone."""
+
+    reason: str = Field(min_length=1, max_length=2000)
 
 
 class Instruction(Body):
@@ -133,6 +139,23 @@ async def close_complaint(request: web.Request, body: Ruling) -> Any:
     async with request.app[keys.DATABASE].write() as transaction:
         return await complaints.close(
             transaction, request.match_info["id"], body.ruling, user=request[keys.USER], now=clock.now()
+        )
+
+
+@api.operation(
+    "POST",
+    "/v1/complaints/{id}/reopen",
+    roles=("supervisor", "admin"),
+    body=Reopening,
+    answers={200: ComplaintOut},
+    problems=(Conflict,),
+    summary="Undo the closing of a complaint",
+)
+async def reopen_complaint(request: web.Request, body: Reopening) -> Any:
+    """It is open as before: its ruling and instruction are void, and stay in the journal. Calling stops at once."""
+    async with request.app[keys.DATABASE].write() as transaction:
+        return await complaints.reopen(
+            transaction, request.match_info["id"], body.reason, user=request[keys.USER], now=clock.now()
         )
 
 

@@ -139,6 +139,8 @@ async def open_stage(
     """A stage in `folder`, ready for calls, on SQLite."""
     async with contextlib.AsyncExitStack() as stack:
         lab = await stack.enter_async_context(Lab(say))
+        for instance in (lab.pbx, lab.world.asterisk):
+            stack.callback(shutil.copy, instance.log, folder / f"{instance.name}.log")
         gate_port = free_port()
         ami = await stack.enter_async_context(AmiProxy("127.0.0.1", lab.pbx.ami_port, treat=wire.treatments))
         gate = await stack.enter_async_context(AmiProxy("127.0.0.1", gate_port))

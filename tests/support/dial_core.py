@@ -20,6 +20,7 @@ from config.settings import Policy
 from crm_bridge.case_facts import case_facts
 from crm_bridge.click import Click, Clicked, click
 from crm_bridge.tables import case_parties, cases, numbers, parties
+from crm_bridge.users import User
 from telephony import call_records
 from telephony.decisions import Decider
 from telephony.dialer import Dialer, Phone
@@ -164,7 +165,7 @@ class DialCore:
     ) -> Clicked:
         """One click."""
         request = Click(self.subject(agent, party, number), extension, PBX, key)
-        return await click(self.database, self.dialer, request)
+        return await click(self.database, self.dialer, request, User(agent, "collector", extension, PBX))
 
     async def reserved(
         self, agent: str = "li", party: str = "p1", extension: str = "1001", number: str = NUMBER

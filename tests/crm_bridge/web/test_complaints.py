@@ -93,3 +93,17 @@ async def test_of_two_supervisors_closing_at_once_one_is_told_that_it_was_done(d
     answers = await asyncio.gather(*(desk.ask("POST", path, user, json=ruling) for user in ("chen", "wu")))
     assert sorted(answer.status for answer in answers) == [200, 409]
     assert len(await desk.journal("complaint.closed")) == 1
+
+
+async def test_a_closing_can_be_undone(desk: Service) -> None:
+    complaint = await desk.post("/v1/complaints", "chen", {"case_id": "c1", "severity": "general", "text": "t"})
+    path = f"/v1/complaints/{complaint['id']}"
+    await desk.post(f"{path}/reopen", "chen", {"reason": "r"}, status=409)
+    await desk.post(f"{path}/close", "chen", {"ruling": "unjustified"}, status=200)
+    await desk.post(f"{path}/instruct", "chen", {"resume": True, "assign_to": "zhao"}, status=200)
+    reopened = await desk.post(f"{path}/reopen", "chen", {"reason": "a recording turned up"}, status=200)
+    assert (reopened["state"], reopened["ruling"], reopened["instructed"]) == ("open", None, False)
+    (entry,) = await desk.journal("complaint.reopened")
+    assert (entry.data["reason"], entry.data["ruling"]) == ("a recording turned up", "unjustified")
+    await desk.post(f"{path}/instruct", "chen", {"resume": True}, status=409)
+    await desk.post(f"{path}/close", "chen", {"ruling": "justified"}, status=200)
