@@ -67,8 +67,9 @@ class Transaction:
         """
         if not self._is_postgres:
             return
-        for name in sorted(set(names)):
-            await self.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key(name)})
+        # One round trip for all; a function scan hands its rows on one after the other, in the order of the array.
+        locks = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
+        await self.connection.execute(locks, {"keys": [_lock_key(name) for name in sorted(set(names))]})
 
     async def flush(self) -> None:
         """Append the collected journal entries; the journal's lock is always the last one taken."""

@@ -16,10 +16,13 @@ from crm_bridge.case_holds import held_by_case
 from crm_bridge.drain import Drain
 from crm_bridge.live import LiveStream
 from crm_bridge.notes import draft_note
+from crm_bridge.retrievals import tell_overdue
 from crm_bridge.system_state import SystemState
 from crm_bridge.web import calls, events, health, keys, middleware
 from crm_bridge.web import evidence as evidence_routes
 from crm_bridge.web import recordings as recording_routes
+from crm_bridge.web import retention as retention_routes
+from crm_bridge.web import retrievals as retrieval_routes
 from crm_bridge.web.api import Api
 from crm_bridge.web.dispatch import register
 from crm_bridge.web.pages import setup_pages
@@ -34,6 +37,7 @@ from recordings.evidence_log import EvidenceLog
 from recordings.health import RecorderHealth
 from recordings.holds import complaint_closed, hold_for_complaint
 from recordings.intake import Intake
+from recordings.locks import extend_locks
 from recordings.replay import Replay
 from recordings.retention_classes import classify, recompute
 from recordings.self_test import SelfTest
@@ -58,7 +62,16 @@ SUBSCRIBERS: Mapping[str, Sequence[Reaction]] = {
 """What follows from what happened: each reaction writes in the transaction that moves the reader on, exactly once."""
 
 
-APIS: tuple[Api, ...] = (*DESK, calls.api, events.api, health.api, recording_routes.api, evidence_routes.api)
+APIS: tuple[Api, ...] = (
+    *DESK,
+    calls.api,
+    events.api,
+    health.api,
+    recording_routes.api,
+    evidence_routes.api,
+    retention_routes.api,
+    retrieval_routes.api,
+)
 """Every resource of the HTTP API."""
 
 
@@ -136,8 +149,10 @@ def build(settings: Settings) -> Services:
             *(Ticker(name=f"upkeep {name}", tick=_look(upkeep), seconds=1) for name, upkeep in upkeeps.items()),
             Ticker(name="straddling", tick=lambda: mark_straddling(database, clock.now()), seconds=10),
             Ticker(name="self-test", tick=lambda: self_test.tick(clock.now()), seconds=5),
+            Ticker(name="retrievals", tick=lambda: tell_overdue(database, clock.now()), seconds=60),
             Ticker(name="retention dates", tick=lambda: recompute(database), seconds=15),
             Ticker(name="retention", tick=lambda: deletion.run(clock.now()), seconds=86_400),
+            Ticker(name="locks", tick=lambda: extend_locks(database, archive), seconds=600),
             Ticker(name="evidence log", tick=lambda: evidence.seal(clock.now()), seconds=0.5),
             Ticker(name="old keys", tick=lambda: _forget_keys(database), seconds=3600),
         ]

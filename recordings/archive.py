@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -18,7 +18,7 @@ import soundfile
 from sqlalchemy.engine import Row
 
 from config.errors import Fault
-from recordings.encryption import CHUNK, PREFIX_BYTES, Damaged, DecryptingFile, EncryptingFile, Header, require_intact
+from recordings.encryption import CHUNK, PREFIX_BYTES, Damaged, DecryptingFile, EncryptingFile, Header, intact
 from recordings.keyring import DataKey, KeyGroup, Keyring, KeyUnavailable
 from recordings.proof import NotProven, Proof, decoded_sha256, prove
 from recordings.s3_store import S3Store
@@ -43,6 +43,7 @@ class Kept:
     proof: Proof
     main: Placed
     copy: Placed | None = None
+    locked_through: date | None = None
 
 
 class Archive:
@@ -105,9 +106,8 @@ class Archive:
 
     def _require_same(self, open_object: Callable[[], BinaryIO], proof: Proof, name: str) -> str:
         """Decrypt and decode what was sealed; the id of its group key. Raises `NotProven` unless it is what went in."""
-        with self._decrypted(open_object()) as plain:
+        with self._decrypted(open_object()) as plain, intact(plain):
             found = decoded_sha256(plain) if proof.frames else hashlib.file_digest(plain, "sha256").hexdigest()
-            require_intact(plain)
             key_id = plain.raw.key_id
         if found != (proof.pcm_sha256 if proof.frames else proof.sha256):
             raise NotProven(f"the archived copy of {name} does not hold the same bytes")
@@ -143,11 +143,19 @@ class Archive:
             raise
 
     def gives_back(self, row: Row[Any]) -> bool:
-        """Whether the store still holds the very bytes that were stored for an archived row. Raises OSError."""
+        """Whether the store still holds the very bytes that were stored for an archived row, and its key opens them.
+
+        Raises OSError when the store does not answer.
+        """
         try:
-            return self.store.read_back(row.object, row.object_version).sha256 == str(row.stored_sha256)
-        except FileNotFoundError:
+            if self.store.read_back(row.object, row.object_version).sha256 != str(row.stored_sha256):
+                return False
+            with self._open(self.store, row.object, row.object_version) as plain:
+                while plain.read(COPY_BYTES):
+                    pass
+        except (FileNotFoundError, Damaged, KeyUnavailable):
             return False
+        return True
 
     def remove(self, row: Row[Any]) -> int:
         """Remove every version of the row's object from every store, and see that it is gone; how many there were.

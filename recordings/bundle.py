@@ -28,7 +28,7 @@ from config.journal import Entry, journal
 from recordings.archive import Archive
 from recordings.bundle_readme import README_EN, README_ZH
 from recordings.checkpoints import public_pem
-from recordings.encryption import require_intact
+from recordings.encryption import intact
 from recordings.evidence_log import EvidenceLog, Included
 from recordings.proof import BLOCK_FRAMES
 from recordings.replay import NoAudio, Replay
@@ -203,7 +203,6 @@ class _Writer:
             with self._adding("call.flac") as into:
                 while block := contents.composed.read(COPY_BYTES):
                     into(block)
-                require_intact(contents.composed)
         manifest = _json(contents.head | {"files": self._listed})
         self._add("manifest.json", manifest)
         self._add("manifest.sig", self._signer.sign_bytes(SIGNED + manifest).hex().encode() + b"\n")
@@ -217,6 +216,7 @@ class _Writer:
         audible = bool(row.duration)
         with (
             self._archive.open(row) as source,
+            intact(source),
             self._adding(f"legs/{row.id}.{row.leg}.{'wav' if audible else 'original'}") as into,
         ):
             if audible:
@@ -227,7 +227,6 @@ class _Writer:
             else:
                 while data := source.read(COPY_BYTES):
                     into(data)
-            require_intact(source)
 
     @contextmanager
     def _adding(self, name: str) -> "Iterator[Any]":

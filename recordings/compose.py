@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from soundfile import SoundFile
 
-from recordings.encryption import require_intact
+from recordings.encryption import intact
 
 BLOCK_FRAMES = 65_536
 MONO = NDArray[np.int32]
@@ -64,6 +64,7 @@ def compose(plan: Plan, open_object: Callable[[str], BinaryIO], target: BinaryIO
     """Write the composed call to the empty file `target`, as FLAC. Blocking: call it in a thread. Raises `Damaged`."""
     with ExitStack() as stack:
         files = [stack.enter_context(open_object(part.key)) for _, part in plan.placed]
+        stack.enter_context(intact(*files))
         tracks = [
             _Track(stack.enter_context(SoundFile(file)), at, part, plan.rate)
             for file, (at, part) in zip(files, plan.placed, strict=True)
@@ -73,8 +74,6 @@ def compose(plan: Plan, open_object: Callable[[str], BinaryIO], target: BinaryIO
         )
         for start in range(0, plan.frames, BLOCK_FRAMES):
             flac.write(_block(tracks, start, min(start + BLOCK_FRAMES, plan.frames)))
-        for file in files:
-            require_intact(file)
 
 
 def _block(tracks: list["_Track"], start: int, stop: int) -> NDArray[np.int16]:

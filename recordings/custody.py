@@ -16,7 +16,7 @@ from config.errors import Fault
 from config.journal import journal
 from recordings.archive import Archive
 from recordings.completeness import TINY_SECONDS
-from recordings.encryption import require_intact
+from recordings.encryption import intact
 from recordings.proof import decoded_sha256
 from recordings.retention_tables import receipts
 from recordings.tables import incidents, recordings
@@ -159,10 +159,9 @@ class Custody:
 
     def _audio_problems(self, row: Row[Any]) -> list[str]:
         try:
-            with self._archive.open(row) as plain:
+            with self._archive.open(row) as plain, intact(plain):
                 audible = bool(row.duration)
                 found = decoded_sha256(plain) if audible else hashlib.file_digest(plain, "sha256").hexdigest()  # type: ignore[arg-type]  # typeshed wants a narrower file
-                require_intact(plain)
         except (OSError, Fault, soundfile.LibsndfileError) as error:
             return [f"it cannot be decoded: {error}"]
         return [] if found == (row.pcm_sha256 if audible else row.sha256) else ["it decodes to other samples"]

@@ -114,13 +114,13 @@ class Deletion:
         report, last = Report(), ""
         while rows := await self._past(now, last):
             last = rows[-1].id
-            for row in rows:
+            if dry_run:
+                await self._would(rows, now, report)
+            for row in () if dry_run else rows:
                 report.looked_at += 1
-                if dry_run:
-                    await self._would(row, now, report)
-                else:
-                    await self._try(row, now, actor, report)
+                await self._try(row, now, actor, report)
                 progress(report)
+            progress(report)
         if not dry_run:
             await self._destroy_keys(now, actor)
             async with self._database.write() as transaction:
@@ -134,14 +134,16 @@ class Deletion:
         async with self._database.read() as connection:
             return list(await connection.execute(due.order_by(recordings.c.id).limit(BATCH)))
 
-    async def _would(self, row: Row[Any], now: datetime, report: Report) -> None:
+    async def _would(self, rows: list[Row[Any]], now: datetime, report: Report) -> None:
         async with self._database.read() as connection:
-            kept, _ = await may_delete(connection, row, now, self._held_by_case)
-        if kept is not None and row.state != "deleting":
-            report.note(kept)
-        else:
-            report.deleted += 1
-            report.bytes += row.stored_bytes or 0
+            for row in rows:
+                report.looked_at += 1
+                kept, _ = await may_delete(connection, row, now, self._held_by_case)
+                if kept is not None and row.state != "deleting":
+                    report.note(kept)
+                else:
+                    report.deleted += 1
+                    report.bytes += row.stored_bytes or 0
 
     async def _try(self, row: Row[Any], now: datetime, actor: str, report: Report) -> None:
         try:

@@ -7,7 +7,8 @@ moved or cut off is found. The format is published, with test vectors, in docs/a
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -239,8 +240,19 @@ class DecryptingFile(io.RawIOBase):
         super().close()
 
 
-def require_intact(file: BinaryIO) -> None:
-    """Raise what a decoder swallowed while it read `file`. Raises `Damaged`."""
-    raw = getattr(file, "raw", None)
-    if isinstance(raw, DecryptingFile) and raw.failure is not None:
-        raise raw.failure
+@contextmanager
+def intact(*files: BinaryIO) -> Iterator[None]:
+    """Decode what is in `files` inside the block. Raises the `Damaged` that a decoder swallowed, or took for the end."""
+    try:
+        yield
+    except RuntimeError:  # what soundfile makes of bytes that do not come
+        _require_intact(files)
+        raise
+    _require_intact(files)
+
+
+def _require_intact(files: Iterable[BinaryIO]) -> None:
+    for file in files:
+        raw = getattr(file, "raw", None)
+        if isinstance(raw, DecryptingFile) and raw.failure is not None:
+            raise raw.failure

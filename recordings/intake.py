@@ -25,7 +25,8 @@ from config.journal import Entry
 from recordings.archive import Archive, Kept, Placed
 from recordings.completeness import judge
 from recordings.incidents import close_incidents, open_incident
-from recordings.proof import Changed
+from recordings.locks import end_of
+from recordings.proof import Changed, NotProven
 from recordings.shelf import shelf
 from recordings.spool import Look, Spool
 from recordings.tables import recordings
@@ -114,11 +115,15 @@ class Intake:
     async def _keep(self, spool: Spool, look: Look, row: Row[Any]) -> None:
         stem = f"{row.leg_started_at:%Y/%m/%d}/{row.call_id}/{row.leg}.{row.id}"
         async with self._database.read() as connection:
-            group, until = await shelf(connection, row)
+            group, last_day = await shelf(connection, row)
+        until = end_of(last_day) if last_day else None
         kept = await asyncio.to_thread(self._archive.keep, spool.path(look.name), stem, group, until)
         if not await asyncio.to_thread(spool.unchanged, look):
             raise Changed(look.name)
-        await self._write_down(row, look, kept, clock.now())
+        await self._write_down(row, look, replace(kept, locked_through=last_day), clock.now())
+        # A key whose last recording was deleted meanwhile is destroyed: then the file stays, and the sweep asks about it.
+        if await asyncio.to_thread(self._archive.keyring.is_destroyed, kept.main.key_id):
+            raise NotProven(f"the key of {look.name} was destroyed while it was archived")
         if not await asyncio.to_thread(spool.clear, look):
             log.warning("intake.file_changed_after_archiving", recording=row.id, file=look.name)
 
@@ -227,6 +232,7 @@ def _archived(row: Row[Any], look: Look, kept: Kept, flags: tuple[str, ...], now
         "object_version": kept.main.stored.version,
         "object_copy": _placed(kept.copy) if kept.copy else None,
         "key_id": kept.main.key_id,
+        "locked_through": kept.locked_through,
         "flags": list(flags),
         "peaks": proof.peaks or None,
         "due_at": None,

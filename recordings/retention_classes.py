@@ -119,7 +119,10 @@ async def classify(transaction: Transaction, entry: Entry) -> None:
 
 
 async def recompute(database: Database, limit: int = BATCH) -> int:
-    """Date the recordings that the newest change of a class has not reached yet; how many were looked at."""
+    """Date the recordings that the newest change of a class has not reached yet; how many were looked at.
+
+    The store's own locks stay as they were set at intake: they only add to the dates kept here.
+    """
     async with database.read() as connection:
         newest = await revision(connection)
         behind = or_(recordings.c.retention_revision.is_(None), recordings.c.retention_revision < newest)

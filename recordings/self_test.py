@@ -28,7 +28,7 @@ from recordings.completeness import expectation
 from recordings.incidents import close_incidents, open_incident
 from recordings.retention_tables import self_tests
 from recordings.tables import recordings
-from telephony.loop_call import HEARD_HZ, SAID_HZ, SECONDS, loop_call
+from telephony.loop_call import HEARD_HZ, ROLE, SAID_HZ, SECONDS, loop_call
 from telephony.pbx import Pbx
 
 KIND = "self-test"
@@ -37,7 +37,7 @@ ARCHIVED_WITHIN = timedelta(minutes=2)
 LONGEST = SECONDS + 6.0
 WINDOW = 0.25
 HZ_APART = 8.0
-SHARE = 0.7
+SHARE = 0.8
 
 
 class SelfTest:
@@ -99,10 +99,10 @@ class SelfTest:
             if "passed" not in values:
                 ended = clock.now()
                 leg = {
-                    "call_id": identifier, "pbx": pbx, "uniqueid": uniqueid, "role": "agent",
+                    "call_id": identifier, "pbx": pbx, "uniqueid": uniqueid, "role": ROLE,
                     "created_at": now, "answered_at": now, "ended_at": ended,
                 }  # fmt: skip
-                row = expectation(leg, ended, ended) | {"file": spool.file_name(identifier, "agent", uniqueid)}
+                row = expectation(leg, ended, ended) | {"file": spool.file_name(identifier, ROLE, uniqueid)}
                 await transaction.execute(insert(recordings), row)
                 values["recording_id"] = row["id"]
             await transaction.execute(insert(self_tests).values(**values))
@@ -169,8 +169,8 @@ def what_is_wrong(samples: NDArray[np.float64], rate: int) -> str:
         return f"its recording has {samples.shape[1]} channel, not 2"
     for channel, hz in enumerate((SAID_HZ, HEARD_HZ)):
         heard = seconds_of_tone(samples[:, channel], rate, hz)
-        if heard < SHARE * SECONDS / 2:
-            return f"channel {channel} carries {hz} Hz for {heard:.1f} s, not {SECONDS / 2:g} s"
+        if heard < SHARE * SECONDS:
+            return f"channel {channel} carries {hz} Hz for {heard:.1f} s, not {SECONDS} s"
     return ""
 
 

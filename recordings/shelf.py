@@ -1,6 +1,6 @@
 """Where a recording is put before its keeping is settled: under whose key, and locked until when."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import date
 from typing import Any
 
 from sqlalchemy import select
@@ -16,8 +16,8 @@ NOBODY = "-"
 """Stands for the client of calls that have none: emergency calls, calls of no case."""
 
 
-async def shelf(connection: AsyncConnection, row: Row[Any]) -> tuple[KeyGroup, datetime | None]:
-    """The key group of an expected recording and the first lock of its object, None where no class covers it.
+async def shelf(connection: AsyncConnection, row: Row[Any]) -> tuple[KeyGroup, date | None]:
+    """The key group of an expected recording and the last day of its object's first lock, None where no class covers it.
 
     What is known at intake: client, kind and the call's day. Laws that come in by a rule pack, activity on the debt and
     holds are settled after it, and only make both longer: a lock is extended, and a key outlives its month as long as
@@ -32,5 +32,4 @@ async def shelf(connection: AsyncConnection, row: Row[Any]) -> tuple[KeyGroup, d
     subject = Subject(kind=kind, ended_on=row.leg_ended_at.date(), client=client)
     due = delete_after(subject, (await in_force(connection)).values())
     month = f"{due.delete_after:%Y-%m}" if due else "9999-12"
-    until = datetime.combine(due.delete_after + timedelta(days=1), time(), UTC) if due else None
-    return KeyGroup(client or NOBODY, kind, month), until
+    return KeyGroup(client or NOBODY, kind, month), due.delete_after if due else None

@@ -39,6 +39,7 @@ recordings = Table(
     Column("attempts", Integer, nullable=False),
     Column("error", Text),
     Column("archived_at", UtcDateTime),
+    Column("locked_through", Date),  # the last day of its object's lock in the stores
     Column("verified_at", UtcDateTime),  # when `ringfence verify` last read its object
     Index("ix_recordings_call", "call_id"),
     Index("ix_recordings_due", "due_at"),

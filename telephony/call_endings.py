@@ -22,6 +22,11 @@ _NO_WAY = 34
 """Q.850, with which the dialplan hangs up after Dial() found no way (context ringfence-after); a silent gate gives 21."""
 
 
+def is_doubtful(call: Row[Any], legs: Sequence[Row[Any]]) -> bool:
+    """Whether the gate said yes and no customer leg is known: by events alone it can't be told from one whose news was lost."""
+    return call.state == State.CALLING_CUSTOMER and not any(leg.role == "customer" for leg in legs)
+
+
 async def finish(transaction: Transaction, call: Row[Any], legs: Sequence[Row[Any]], at: datetime) -> None:
     """End `call` at `at` by what its legs tell; nothing happens to a call that has ended before."""
     customers = [leg for leg in legs if leg.role == "customer"]

@@ -25,7 +25,7 @@ from telephony.ami_events import (
     Newstate,
     OriginateResponse,
 )
-from telephony.call_endings import finish
+from telephony.call_endings import finish, is_doubtful
 from telephony.call_states import EndReason, State
 from telephony.outcomes import NOT_PLACED, Ending
 from telephony.tables import legs
@@ -37,12 +37,16 @@ _BUSY_REASON = 5
 
 
 class CallTracker:
-    """Tracks the calls of one PBX. `ended_calls` counts those whose markers wait at the PBX to be read and cleared."""
+    """Tracks the calls of one PBX.
+
+    `ended_calls` counts those whose markers wait at the PBX to be read and cleared, `doubts` those that only they can end.
+    """
 
     def __init__(self, pbx: str) -> None:
         self.pbx = pbx
         self._strays: list[str] = []
         self.ended_calls = 0
+        self.doubts = 0
         self._call_of: dict[str, str] = {}
         self._handlers: dict[type[Any], Callable[[Transaction, Any, datetime], Awaitable[None]]] = {
             Newchannel: self._channel_made,
@@ -57,6 +61,10 @@ class CallTracker:
     def follow(self, uniqueid: str, call_id: str) -> None:
         """Count this channel among ours."""
         self._call_of[uniqueid] = call_id
+
+    def forget(self, uniqueid: str) -> None:
+        """Count this channel no more among ours: its call has been closed."""
+        self._call_of.pop(uniqueid, None)
 
     def follows(self, uniqueid: str) -> bool:
         """Whether the channel's events are being written down."""
@@ -146,7 +154,8 @@ class CallTracker:
             await call_records.move(transaction, call_id, State.CONNECTED, now)
 
     async def _channel_gone(self, transaction: Transaction, event: Hangup, now: datetime) -> None:
-        call_id = self._call_of.pop(event.uniqueid)
+        call_id = self._call_of[event.uniqueid]
+        self.forget(event.uniqueid)
         await self._update_leg(
             transaction,
             event.uniqueid,
@@ -160,9 +169,13 @@ class CallTracker:
 
     async def _finish(self, transaction: Transaction, call_id: str, known: list[Row[Any]], now: datetime) -> None:
         call = await call_records.find(transaction.connection, call_id)
-        if call is not None and call.ended_at is None:
-            await finish(transaction, call, known, now)
-            self.ended_calls += 1
+        if call is None or call.ended_at is not None:
+            return
+        if is_doubtful(call, known):
+            self.doubts += 1
+            return
+        await finish(transaction, call, known, now)
+        self.ended_calls += 1
 
     async def _originate_answered(self, transaction: Transaction, event: OriginateResponse, now: datetime) -> None:
         """A failure without any channel; with one, its Hangup tells more."""

@@ -1,40 +1,45 @@
-"""A call from the PBX to itself, recorded by the very lines that record every call: each end plays a tone of its own.
+"""A call from the PBX to itself, recorded by the very lines that record every customer leg: each side plays its tone.
 
-One after the other: Asterisk passes nothing between two ends of a Local channel that both play tones.
+Two Local channels bridged by Dial(): between the two ends of one that both play tones, Asterisk passes nothing.
 """
 
 import re
 
 from telephony.ami import AmiLink
 from telephony.dialplan import FAMILY
-from telephony.pbx_probe import PbxConfigFailed, run_steps
+from telephony.pbx_probe import SETUP, PbxConfigFailed, run_steps
 
 SECONDS = 4
-SAID_HZ, HEARD_HZ = 1000, 700
-"""What the recorded leg's party says (channel 0) in the first half, and what it is played (channel 1) in the second."""
+SAID_HZ, HEARD_HZ = 700, 1000
+"""What the recorded leg's party says (channel 0), and what it is played (channel 1)."""
+ROLE = "customer"
 _PATIENCE = SECONDS + 8.0
 
 
 async def loop_call(link: AmiLink, call_id: str) -> str:
-    """Have the PBX record `SECONDS` of two tones as the agent leg of `call_id`; the leg's uniqueid, once it has ended.
+    """Have the PBX call itself for `SECONDS` and record the dialled leg; its uniqueid, once the call has ended.
 
     No trunk and no phone takes part. Raises PbxConfigFailed when the PBX does not do it.
     """
-    half = str(SECONDS / 2)
-    far = (("Answer", ""), ("PlayTones", str(SAID_HZ)), ("Wait", half), ("StopPlayTones", ""), ("Wait", "60"))
-    # The near end has a plain uniqueid, as a leg's file name needs it; that of a Local channel's far end holds a `;`.
-    near = (
-        ("Set", f"RINGFENCE_CALL={call_id}"),
-        ("Gosub", "ringfence-leg,s,1(agent)"),
-        ("Wait", half),
-        ("PlayTones", str(HEARD_HZ)),
-        ("Wait", half),
-        ("Set", f"DB({FAMILY}/probe/${{RINGFENCE_TOKEN}})=${{UNIQUEID}}"),
-        ("Hangup", ""),
+    steps = (
+        ("Answer", ""),
+        ("Set", f"__RINGFENCE_CALL={call_id}"),
+        ("Dial", f"Local/TOKEN-party@{SETUP}/n,5,b(ringfence-leg^s^1({ROLE}))g"),
+        ("Set", f"DB({FAMILY}/probe/TOKEN)=${{DIALSTATUS}}"),
     )
-    uniqueid = await run_steps(link, far, near=near, timeout=_PATIENCE)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", uniqueid):
-        raise PbxConfigFailed(f"The loop call ended without naming its leg: {uniqueid!r}.")
-    # What the leg's hangup handler wrote down belongs to no call in the books.
-    await link.send("DBDel", {"Family": FAMILY, "Key": f"leg/{call_id}/agent/{uniqueid}"})
+    others = {
+        "near": (("PlayTones", str(HEARD_HZ)), ("Wait", "60")),
+        "party": (("Answer", ""), ("PlayTones", str(SAID_HZ)), ("Wait", str(SECONDS)), ("Hangup", "")),
+    }
+    status = await run_steps(link, steps, others=others, timeout=_PATIENCE)
+    # The leg's hangup handler named it, in a marker that belongs to no call of the books.
+    tree = f"leg/{call_id}"
+    marks = await link.send("DBGetTree", {"Family": FAMILY, "Key": tree})
+    await link.send("DBDelTree", {"Family": FAMILY, "Key": tree})
+    named = (
+        re.fullmatch(rf"/{FAMILY}/{tree}/{ROLE}/([A-Za-z0-9._-]+)", event.get("Key", "")) for event in marks.events
+    )
+    uniqueid = next((match[1] for match in named if match), None)
+    if status != "ANSWER" or uniqueid is None:
+        raise PbxConfigFailed(f"The loop call was not answered and recorded: {status or 'no status'}.")
     return uniqueid

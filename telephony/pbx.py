@@ -45,6 +45,7 @@ class Pbx:
         self.tracker = CallTracker(self.name)
         self._follower: asyncio.Task[None] | None = None
         self._next: StateChange | None = None
+        self._adrift = False  # an event was lost: what follows it makes no sense until the next settlement
         self._books = asyncio.Lock()
         self._settled = False
         self._settled_at = clock.now()
@@ -89,14 +90,16 @@ class Pbx:
             await self._settle(afresh=False)
 
     def _interval(self, usual: timedelta) -> timedelta:
-        """Ended calls have left markers at the PBX: they are read soon, and cleared."""
+        """Ended calls have left markers at the PBX: they are read soon, and cleared; at once where only they can tell."""
+        if self.tracker.doubts:
+            return timedelta()
         return min(usual, MARKERS_AFTER) if self.tracker.ended_calls else usual
 
     async def _settle(self, *, afresh: bool) -> None:
         async with self._books:
             if afresh:
                 self.tracker.forget_all()
-            self.tracker.ended_calls = 0
+            self.tracker.ended_calls = self.tracker.doubts = 0
             await settle(self._database, self.tracker, self.link, clock.now())
             self._settled, self._settled_at = True, clock.now()
 
@@ -126,10 +129,11 @@ class Pbx:
                 # What could not be written would be missing from the books: start again from what the PBX knows.
                 log.exception("pbx.follow_failed", pbx=self.name)
                 self._settled = False
+                self._adrift = True
                 self.link.drop("the events could not be written")
 
     async def _state_changed(self, change: StateChange) -> None:
-        self._settled = self._phones_read = False
+        self._settled = self._phones_read = self._adrift = False
         if change.state is LinkState.UP:
             await self.phones.read(self.link)
             self._phones_read = True
@@ -148,7 +152,7 @@ class Pbx:
 
     async def _take(self, first: AmiEvent) -> None:
         """Write what `first` means, and what has come in meanwhile, in one transaction."""
-        if not self._concerns(first):
+        if self._adrift or not self._concerns(first):
             return
         async with self._books, self._database.write() as transaction:
             await self.tracker.apply(transaction, first, clock.now())

@@ -6,7 +6,8 @@ look from the PBX's side without a shell. Needs the AMI classes `originate` and 
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from config.errors import Fault
 from telephony.ami import AmiLink, Answer
@@ -52,24 +53,25 @@ async def run_steps(
     link: AmiLink,
     steps: Sequence[tuple[str, str]],
     *,
-    near: Sequence[tuple[str, str]] = (("Wait", "30"),),
+    others: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType({}),
     timeout: float = PATIENCE,
 ) -> str:
     """Run (application, data) one after the other on a channel of the PBX; `TOKEN` in them is where the word goes.
 
-    The last step must leave the word: `Set(DB(ringfence/probe/TOKEN)=…)`. `near` is what the other end of that channel
-    does meanwhile; there the token is the variable RINGFENCE_TOKEN. Raises PbxConfigFailed if the word never comes.
+    The last step must leave the word: `Set(DB(ringfence/probe/TOKEN)=…)`. `others` are further extensions for as long
+    as it takes, `TOKEN-<name>` to the steps; `near` is what the other end of the channel does meanwhile, else it waits.
+    Raises PbxConfigFailed if the word never comes.
     """
     token = new_token()
-    other = f"{token}-near"
+    there = {"near": (("Wait", "30"),), **others}
+    extensions = {token: [*steps, ("Hangup", "")]} | {f"{token}-{name}": [*its] for name, its in there.items()}
     try:
-        for number, (application, data) in enumerate(near, 1):
-            await _add(link, other, number, application, data)
-        for number, (application, data) in enumerate([*steps, ("Hangup", "")], 1):
-            await _add(link, token, number, application, data.replace("TOKEN", token))
-        word = await _run(link, SETUP, token, other, token, timeout)
+        for extension, its_steps in extensions.items():
+            for number, (application, data) in enumerate(its_steps, 1):
+                await _add(link, extension, number, application, data.replace("TOKEN", token))
+        word = await _run(link, SETUP, token, f"{token}-near", token, timeout)
     finally:
-        for extension in (token, other):
+        for extension in extensions:
             await link.send("DialplanExtensionRemove", {"Context": SETUP, "Extension": extension})
     if word is None:
         raise PbxConfigFailed("The PBX did not run a step that was given to it; its log says why.")

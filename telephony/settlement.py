@@ -13,12 +13,13 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.engine import Row
 
+from config import clock
 from config.database import Database, Transaction
 from config.journal import Entry, journal
 from telephony import call_records
 from telephony.ami import AmiLink, PbxUnavailable
-from telephony.call_endings import finish
-from telephony.call_states import BEFORE_THE_GATE, EndReason, State
+from telephony.call_endings import finish, is_doubtful
+from telephony.call_states import EndReason, State
 from telephony.call_tracker import CallTracker, add_leg
 from telephony.markers import EmergencyMarker, LegMarker, Markers, read_markers
 from telephony.outcomes import NOT_PLACED, Ending
@@ -36,8 +37,14 @@ PATIENCE = timedelta(seconds=10)
 class Snapshot:
     """What the PBX knows at one moment: living channels by Uniqueid, and its markers."""
 
+    taken_at: datetime
     channels: Mapping[str, Mapping[str, str]]
     markers: Markers
+
+    def too_old_for(self, call: Row[Any]) -> bool:
+        """Whether the call moved so late that the snapshot may not have seen where to."""
+        moments: tuple[datetime | None, ...] = (call.created_at, call.calling_agent_at, call.calling_customer_at)
+        return max(moment for moment in moments if moment) > self.taken_at - PATIENCE
 
     def alive(self, call: Row[Any], known: Sequence[Row[Any]]) -> list[Mapping[str, str]]:
         """The living channels of a call: its known legs, and those that Linkedid ties to the agent's."""
@@ -51,11 +58,12 @@ class Snapshot:
 
 async def take_snapshot(link: AmiLink) -> Snapshot:
     """Read channels, then markers: a leg that ends in between is found among the markers."""
+    taken_at = clock.now()
     channels = await link.send("CoreShowChannels")
     if not channels.ok:
         raise PbxUnavailable(f"the PBX does not show its channels, so nothing can be settled: {channels.message}")
     markers = await read_markers(link)
-    return Snapshot({event.get("Uniqueid", ""): event for event in channels.events}, markers)
+    return Snapshot(taken_at, {event.get("Uniqueid", ""): event for event in channels.events}, markers)
 
 
 async def settle(database: Database, tracker: CallTracker, link: AmiLink, now: datetime) -> None:
@@ -90,11 +98,11 @@ async def _settle_call(
         await _end_vanished_legs(transaction, tracker, known, living, now)
         await _take_up(transaction, call, known, living, now)
         return True
-    if any(tracker.follows(leg.uniqueid) for leg in known):
-        return True  # its first channel came after the snapshot was taken; its events are being written
-    if not known and now - call.created_at < PATIENCE and call.state in BEFORE_THE_GATE:
+    if not ended and snapshot.too_old_for(call):
         return True
     await _close(transaction, snapshot, call, known, ended, now)
+    for leg in known:
+        tracker.forget(leg.uniqueid)
     return False
 
 
@@ -172,6 +180,11 @@ async def _close(
         connected = [marker.answered_at for marker in ended if marker.role == "customer" and marker.answered_at]
         if connected and call.connected_at is None:
             await call_records.move(transaction, call.id, State.CONNECTED, connected[0])
+        if is_doubtful(call, known) and _was_dialled(snapshot, call, ended):
+            await call_records.end(
+                transaction, call.id, max(marker.ended_at for marker in ended), Ending(EndReason.LOST, "unknown")
+            )
+            return
         await finish(transaction, call, known, max(marker.ended_at for marker in ended))
         return
     placed = call.calling_customer_at is not None or snapshot.markers.passed_the_gate(call.id)
@@ -187,6 +200,12 @@ async def _close(
             await transaction.execute(update(legs).where(mine).values(ended_at=now))
     log.warning("settlement.closed", call_id=call.id, end_reason=ending.end_reason, outcome=ending.outcome)
     await call_records.end(transaction, call.id, now, ending)
+
+
+def _was_dialled(snapshot: Snapshot, call: Row[Any], ended: Sequence[LegMarker]) -> bool:
+    """Whether Dial() ran and made a customer leg, though nothing else is left of it."""
+    dialled = {marker.dial_status for marker in ended if marker.role == "agent"}
+    return snapshot.markers.passed_the_gate(call.id) and not dialled <= {"CHANUNAVAIL", "CONGESTION"}
 
 
 async def _journal_announcements(transaction: Transaction, markers: Sequence[LegMarker]) -> None:

@@ -51,9 +51,10 @@ class Lab:
             self.pbx = stock_pbx(root, carrier_port=self.world.asterisk.sip_port, phone_secret=phone_secret)
             try:
                 self.world.face(self.pbx.sip_port)
-                await self.pbx.start()
+                # The world first: a carrier that does not answer the PBX's first question counts as gone for a minute.
                 await self.world.asterisk.start()
-                await self.all_registered()
+                await self.pbx.start()
+                await self._register_all()
             except BaseException:
                 await self.pbx.close()
                 raise
@@ -71,6 +72,9 @@ class Lab:
         await self.pbx.stop()
         await self.world.hangup_all()
         await self.pbx.start()
+        await self._register_all()
+
+    async def _register_all(self) -> None:
         await asyncio.gather(*(self.world.register(phone) for phone in PHONES))
         await self.all_registered()
 

@@ -67,7 +67,7 @@ async def bundle(request: web.Request, query: BundleQuery) -> web.StreamResponse
         seen = select(calls.c.id).where(calls.c.id == call_id, scope.calls_seen_by(user))
         if await connection.scalar(seen) is None:
             raise CallNotFound(f"there is no call {call_id}")
-        documents = await _documents(connection, call_id)
+        documents = await call_documents(connection, call_id)
     made = await request.app[keys.BUNDLES].make(
         call_id, documents, actor=user.name, reason=query.reason, now=clock.now()
     )
@@ -79,7 +79,7 @@ async def bundle(request: web.Request, query: BundleQuery) -> web.StreamResponse
     return await ranges.send(request, made, headers)
 
 
-async def _documents(connection: AsyncConnection, call_id: str) -> dict[str, Any]:
+async def call_documents(connection: AsyncConnection, call_id: str) -> dict[str, Any]:
     """What the desk and telephony keep of a call."""
     call = (await connection.execute(select(calls).where(calls.c.id == call_id))).one()
     decided = select(decisions).where(or_(decisions.c.call_id == call_id, decisions.c.id == call.decision_id))

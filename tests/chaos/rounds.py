@@ -64,7 +64,7 @@ async def play(stage: Stage, seed: int, index: int, kind: str) -> Round:
     began = time.monotonic()
     dice = Random(f"{seed}/{index}")
     scene = Scene(stage, dice, draw_clicks(dice, index, dice.randint(2, 6)))
-    stage.wire.dice = Random(f"{seed}/{index}/wire")
+    stage.wire.dice, stage.lag = Random(f"{seed}/{index}/wire"), 0.0
     played = Round(index, kind, scene)
     try:
         await _perform(scene, kind)

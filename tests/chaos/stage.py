@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from tests.support.floor import ALWAYS, PBX, free_port, prepare_pbx
 
 ARCHIVE_MIB = 64
 CUSTOMER_RING = 5
+LOOK_EVERY = 0.25
 
 
 @dataclass
@@ -47,6 +49,8 @@ class Stage:
     tokens: dict[str, str]
     spooled: dict[str, int] = field(default_factory=dict)
     """Every file ever seen in the spool, with the largest size seen."""
+    lag: float = 0.0
+    """Seconds by which this process was late at worst in this round: on a busy machine everybody is."""
 
     @property
     def spool(self) -> Path:
@@ -96,14 +100,16 @@ class Stage:
         """What the world saw of calls to a number or a phone."""
         return await self.lab.world.calls_seen(number)
 
-    async def note_spool(self) -> None:
-        """Remember the files that are in the spool now, for ever."""
+    async def watch(self) -> None:
+        """Remember the files that are in the spool, and how late this process itself is, for ever."""
         while True:
             with contextlib.suppress(OSError), os.scandir(self.spool) as entries:
                 for entry in entries:
                     with contextlib.suppress(OSError):
                         self.spooled[entry.name] = max(self.spooled.get(entry.name, 0), entry.stat().st_size)
-            await asyncio.sleep(0.25)
+            began = time.monotonic()
+            await asyncio.sleep(LOOK_EVERY)
+            self.lag = max(self.lag, time.monotonic() - began - LOOK_EVERY)
 
 
 CONFIGURATION = """[server]
@@ -158,7 +164,7 @@ async def open_stage(
         stack.push_async_callback(service.kill)
         stage = Stage(name, folder, lab, settings, database, service, wire, ami, gate, http, tokens)
         await _furnish(stage)
-        watching = asyncio.create_task(stage.note_spool())
+        watching = asyncio.create_task(stage.watch())
         stack.callback(watching.cancel)
         yield stage
 

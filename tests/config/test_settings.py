@@ -217,3 +217,30 @@ def test_loaded_values_do_not_change(tmp_path: Path) -> None:
     settings = _load(tmp_path, GOOD)
     with pytest.raises(ValueError, match="frozen"):
         settings.server.port = 1  # type: ignore[misc]  # what must not be possible
+
+
+@pytest.mark.parametrize("url", ["file:///srv/calls", "s3://calls/2026", "s3://calls"])
+def test_an_archive_is_a_folder_or_a_bucket(tmp_path: Path, url: str) -> None:
+    assert _load(tmp_path, f'[archive]\nurl = "{url}"\ncopy_url = "{url}"').archive.url == url
+
+
+@pytest.mark.parametrize("url", ["", "file://x", "s3://", "s3://UPPER/x", "http://x", "/srv/calls"])
+def test_another_kind_of_archive_is_refused(tmp_path: Path, url: str) -> None:
+    for key in ("url", "copy_url"):
+        (problem,) = _problems(tmp_path, f'[archive]\n{key} = "{url}"')
+        assert problem.startswith(f"archive.{key} must be file:///")
+
+
+def test_a_stores_secret_may_be_in_a_file_and_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "s3.secret").write_text("hunter2\n")
+    settings = _load(tmp_path, '[archive]\nurl = "s3://calls"\naccess_key = "a"\nsecret_key_file = "s3.secret"')
+    assert settings.archive.secret_key is not None
+    assert settings.archive.secret_key.get_secret_value() == "hunter2"
+    assert "hunter2" not in repr(settings)
+
+
+def test_key_folders_belong_beside_the_file(tmp_path: Path) -> None:
+    settings = _load(tmp_path, '[archive]\ncheckpoints = "off site"\n[keys]\nmaster = "k/master.key"')
+    assert settings.archive.checkpoints == tmp_path / "off site"
+    assert settings.keys.group_keys == tmp_path / "k" / "group-keys"
+    assert settings.keys.signing == tmp_path / "k" / "log-signing.pem"

@@ -18,7 +18,9 @@ async def test_what_became_of_the_announcement_is_journalled(floor: Floor, sound
     await asyncio.sleep(3)  # the announcement, and a little talk
     await floor.hangup(call)
     async with asyncio.timeout(PATIENCE):
-        while not (entries := await _announced(floor)):
+        while True:
+            if entries := await _announced(floor):
+                break
             await asyncio.sleep(0.1)
     assert [(entry["call_id"], entry["data"]["result"]) for entry in entries] == [(call["id"], result)]
 

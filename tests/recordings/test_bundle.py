@@ -10,6 +10,7 @@ import sys
 import wave
 import zipfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recordings.bundle import _Writer
 from recordings.checkpoints import Signer
+from recordings.deletion import Deletion
 from recordings.verify_bundle import Result, verify
 from tests.support.evidence import Evidence, evidence_of
-from tests.support.spooled import Recorder, silence, stereo, tone
+from tests.support.spooled import START, Recorder, silence, stereo, tone
 
 Files = dict[str, bytes]
 
@@ -273,6 +276,29 @@ def test_any_other_file_is_refused_without_a_traceback(tmp_path_factory: pytest.
 async def test_a_bundle_of_a_call_without_recordings_holds_too(evidence: Evidence, tmp_path: Path) -> None:
     call = await evidence.recorder.call(expect=False)
     assert verify(await evidence.bundle(call, tmp_path / "bundle.zip")).problems == []
+
+
+async def _held_by_nobody(_: AsyncConnection, __: str) -> None:
+    return None
+
+
+async def test_after_a_deletion_everything_still_holds_and_the_bundle_says_what_went_and_why(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    call = await evidence.talked()
+    recorder, later = evidence.recorder, START + timedelta(days=1000)
+    deletion = Deletion(
+        database=recorder.database, archive=recorder.archive, cache=tmp_path / "cache", held_by_case=_held_by_nobody
+    )
+    assert (await deletion.run(later)).deleted == 2
+    path = await evidence.bundle(call, tmp_path / "bundle.zip")
+    result = verify(path, None, evidence.folder.files())
+    assert (result.problems, result.recordings) == ([], 0)
+    assert [entry["kind"] for entry in result.entries].count("recording.deleted") == 2
+    files = unpacked(path)
+    assert not [name for name in files if name.startswith("legs/") or name == "call.flac"]
+    assert len(json.loads(files["receipts.json"])) == 2
+    assert (await evidence.verified(later)).problems == []
 
 
 async def test_a_damaged_recording_makes_no_bundle(evidence: Evidence, tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """Replay: the call as heard, every leg in its place on its channel."""
 
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from config.identifiers import new_id
+from recordings.encryption import Damaged
 from recordings.replay import NoAudio, Replay
 from recordings.tables import recordings
 from tests.support.spooled import PBX, RATE, START, Recorder, Samples, SpooledCall, silence, stereo, tone
@@ -146,3 +148,54 @@ async def test_a_recording_starts_where_its_legs_end_and_its_length_say(recorder
     call = await talked(recorder)
     assert (await recorder.row(call, "agent")).started_at == START + timedelta(seconds=1)
     assert (await recorder.row(call, "customer")).started_at == START + timedelta(seconds=5)
+
+
+async def test_what_is_cached_is_encrypted_under_a_key_of_this_process_alone(
+    recorder: Recorder, replay: Replay, tmp_path: Path
+) -> None:
+    call = await talked(recorder)
+    with await replay.call_audio(call.id, "wav") as audio:
+        heard = audio.read()
+    cache = tmp_path / "cache"
+    assert cache.stat().st_mode & 0o777 == 0o700
+    files = {file.name: file.read_bytes() for file in cache.iterdir()}
+    assert len(files) == 2
+    assert all(data.startswith(b"RNGFENCE") and b"RIFF" not in data for data in files.values())
+    restarted = Replay(database=recorder.database, archive=recorder.archive, cache=cache)
+    with await restarted.call_audio(call.id, "wav") as audio:
+        assert audio.read() == heard
+    assert {file.name: file.read_bytes() for file in cache.iterdir()} != files
+
+
+async def test_a_recording_archived_before_there_was_encryption_still_plays(recorder: Recorder, replay: Replay) -> None:
+    call = await talked(recorder)
+    row = await recorder.row(call, "customer")
+    with recorder.archive.open(row) as plain:
+        flac = plain.read()
+    old = recorder.store.path("2025/01/01/old.flac")
+    old.parent.mkdir(parents=True)
+    old.write_bytes(flac)
+    async with recorder.database.write() as transaction:
+        await transaction.execute(
+            update(recordings)
+            .where(recordings.c.id == row.id)
+            .values(object="2025/01/01/old.flac", key_id=None, stored_sha256=hashlib.sha256(flac).hexdigest())
+        )
+    with await replay.leg_audio(row.id) as audio:
+        assert audio.read() == flac
+    samples, rate = soundfile.read(await replay.call_audio(call.id), dtype="int16")
+    assert_tone(samples[:, 1], rate, 600, 4, 12)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_damaged_recording_is_a_fault_and_never_silence(recorder: Recorder, replay: Replay) -> None:
+    call = await talked(recorder)
+    path = recorder.store.path((await recorder.row(call, "customer")).object)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(Damaged):
+        await replay.call_audio(call.id)
+    with pytest.raises(Damaged):
+        (await replay.leg_audio((await recorder.row(call, "customer")).id)).read()
+    assert not list(replay.cache.folder.iterdir())

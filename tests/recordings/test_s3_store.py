@@ -2,19 +2,22 @@
 
 import hashlib
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from sqlalchemy import update
 
 from config import clock
 from recordings.archive import Archive
 from recordings.health import RecorderHealth
 from recordings.intake import Intake
+from recordings.locks import extend_locks
 from recordings.replay import Replay
 from recordings.s3_store import BLOCK, S3Store, StoreDown
 from recordings.store import Locked, ObjectDiffers
+from recordings.tables import recordings
 from tests.support.s3 import S3Server, running_s3
 from tests.support.spooled import PBX, Recorder, stereo, tone
 
@@ -164,6 +167,21 @@ async def test_a_recording_is_kept_in_s3_encrypted_locked_and_plays(
         assert audio.read(4) == b"fLaC"
     assert not list(in_s3.archive.work.iterdir())
     assert not list(in_s3.folder.iterdir())
+
+
+async def test_a_lock_is_extended_when_the_recording_must_be_kept_for_longer(in_s3: Recorder, store: S3Store) -> None:
+    call = await in_s3.call(agent=None)
+    in_s3.leave(call.file("customer"), CUSTOMER)
+    await in_s3.run()
+    row = await in_s3.row(call, "customer")
+    assert row.locked_through == date(2028, 6, 1)
+    async with in_s3.database.write() as transaction:
+        await transaction.execute(update(recordings).values(delete_after=date(2031, 6, 1)))
+    assert await extend_locks(in_s3.database, in_s3.archive) == 1
+    assert await extend_locks(in_s3.database, in_s3.archive) == 0
+    assert store.locked_until(row.object) == datetime(2031, 6, 2, tzinfo=UTC)
+    with pytest.raises(Locked):
+        in_s3.archive.remove(row)
 
 
 async def test_a_second_copy_is_proven_too_and_plays_when_the_first_store_has_lost_its_object(

@@ -174,6 +174,18 @@ async def test_an_archived_legs_file_stays_when_its_object_was_altered(recorder:
     assert [kind for kind, _ in await recorder.incidents()] == ["orphan"]
 
 
+async def test_an_archived_legs_file_stays_when_its_key_is_gone(recorder: Recorder) -> None:
+    call = await recorder.call(agent=None)
+    recorder.leave(call.file("customer"), CUSTOMER)
+    await recorder.run()
+    recorder.keyring.destroy((await recorder.row(call, "customer")).key_id)
+    left = recorder.leave(call.file("customer"), CUSTOMER)
+    for seconds in (60, 130):
+        await recorder.sweep.run(at(seconds))
+    assert left.exists()
+    assert [kind for kind, _ in await recorder.incidents()] == ["orphan"]
+
+
 async def test_a_spool_that_is_not_there_stops_nothing(recorder: Recorder) -> None:
     recorder.folder.rmdir()
     assert await recorder.sweep.run(at(0)) == 0

@@ -20,6 +20,7 @@ from crm_bridge.tables import cases, parties
 from crm_bridge.users import NewUser
 from crm_bridge.web import dispatch, keys, middleware
 from crm_bridge.web import recordings as recording_routes
+from crm_bridge.web import retention as retention_routes
 from crm_bridge.web.pages import setup_pages
 from crm_bridge.web.resources import DESK
 from recordings import holds
@@ -67,7 +68,7 @@ async def replay_desk(folder: Path) -> AsyncIterator[ReplayDesk]:
         database=database, archive=recorder.archive, cache=folder / "cache", held_by_case=held_by_case
     )
     middleware.install(app)
-    dispatch.register(app, (*DESK, recording_routes.api))
+    dispatch.register(app, (*DESK, recording_routes.api, retention_routes.api))
     setup_pages(app)
     server = TestServer(app)
     await server.start_server()

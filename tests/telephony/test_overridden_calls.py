@@ -57,10 +57,10 @@ async def test_an_override_that_only_the_gate_needs_is_shown_as_well(core: DialC
         call = await core.reserved()
     assert call.override is None
     with time_machine.travel(closing + timedelta(seconds=5), tick=False):
-        request = Request(
-            {"agi_channel": f"PJSIP/{call.extension}-00000001", "agi_uniqueid": call.id}, "/gate", [call.id]
-        )
-        assert (await core.gate(request))["RINGFENCE_VERDICT"] == "allow"
+        channel = {"agi_channel": f"PJSIP/{call.extension}-00000001", "agi_uniqueid": call.id}
+        request = Request("/gate", (call.id,), channel)
+        answer = await core.gate(request)
+    assert (answer["RINGFENCE_VERDICT"], (await core.call(call.id)).denial) == ("allow", None)
     assert (await core.call(call.id)).override["rules"] == ["cn-outsourcing/hours"]
 
 

@@ -169,9 +169,45 @@ async def test_a_known_leg_is_alive_also_under_another_linkedid(away: Away) -> N
 
 
 async def test_a_call_that_began_after_the_snapshot_is_left_to_its_events(away: Away) -> None:
-    await away.call("calling_agent", roles=("agent",))
+    await away.call("calling_agent", age=3, roles=("agent",))
     away.core.pbx.tracker.follow(away.id, away.id)
     assert (await away.settle()).state == "calling_agent"
+
+
+async def test_a_call_let_through_while_the_snapshot_was_on_its_way_is_left_alone(away: Away) -> None:
+    await away.call("calling_customer", age=3, roles=("agent",))
+    assert (await away.settle()).state == "calling_customer"
+
+
+async def test_a_followed_call_that_is_gone_from_the_pbx_is_closed(away: Away) -> None:
+    """Its last event was lost, and no other will come."""
+    await away.call("connected", roles=("agent", "customer"))
+    away.core.pbx.tracker.follow(away.id, away.id)
+    away.ended("agent", -20, cause="16", dial="ANSWER")
+    away.ended("customer", -20, cause="16", answered=moment(away.at(-40)))
+    call = await away.settle()
+    assert (call.end_reason, call.outcome, call.ended_at) == ("completed", "conversation", away.at(-20))
+    assert not away.core.pbx.tracker.follows(away.id)
+
+
+@pytest.mark.parametrize(
+    ("gate", "cause", "dial", "end_reason", "outcome"),
+    [
+        (True, "34", "CHANUNAVAIL", "failed", "not_placed"),
+        (False, "21", "", "denied_at_dial", "not_placed"),
+        (True, "16", "ANSWER", "lost", "unknown"),
+    ],
+)
+async def test_without_any_customer_leg_the_markers_judge(
+    away: Away, gate: bool, cause: str, dial: str, end_reason: str, outcome: str
+) -> None:
+    """34: Dial() found no way out; 21: the gate's answer came too late; with a Dial() that ran, the customer was called."""
+    await away.call("calling_customer", roles=("agent",))
+    away.ended("agent", -20, cause=cause, dial=dial, answered=moment(away.at(-50)))
+    if gate:
+        away.core.fake.mark(f"gate/{away.id}", at=moment(away.at(-50)))
+    call = await away.settle()
+    assert (call.end_reason, call.outcome) == (end_reason, outcome)
 
 
 async def test_markers_of_living_calls_stay_and_others_go(away: Away) -> None:

@@ -32,6 +32,7 @@ async function start() {
   const canCall = reader.role === "collector";
   document.getElementById("desk").dataset.phone = String(canCall);
   document.getElementById("phone").hidden = !canCall;
+  document.getElementById("to-replay").hidden = canCall;
   document.getElementById("who").textContent = [reader.name, reader.extension].filter(Boolean).join(" · ");
   Object.assign(bar, { extension: reader.extension, me: reader.name });
   view.reader = { name: reader.name, canCall: canCall && Boolean(reader.extension) };

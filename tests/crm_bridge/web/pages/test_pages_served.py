@@ -36,7 +36,7 @@ def test_the_language_is_the_one_chosen_before_or_else_asked_for(chosen: str | N
     assert preferred_language(chosen, asked) == language
 
 
-@pytest.mark.parametrize("path", ["/login", "/", "/cases/C-1"])
+@pytest.mark.parametrize("path", ["/login", "/", "/cases/C-1", "/admin/policies"])
 async def test_every_file_that_a_page_names_is_there(client: Client, path: str) -> None:
     text = await (await client.get(path)).text()
     named = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', text))
@@ -45,7 +45,7 @@ async def test_every_file_that_a_page_names_is_there(client: Client, path: str) 
         assert (await client.get(file)).status == 200
 
 
-@pytest.mark.parametrize("path", ["/login", "/", "/cases/C-1"])
+@pytest.mark.parametrize("path", ["/login", "/", "/cases/C-1", "/admin/policies"])
 async def test_a_page_holds_no_inline_script_or_style(client: Client, path: str) -> None:
     response = await client.get(path)
     text = await response.text()

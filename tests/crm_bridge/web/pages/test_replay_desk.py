@@ -82,7 +82,7 @@ async def test_a_whole_session_by_keyboard(session: Session) -> None:
     await page.keyboard.type("Says nothing of the recording")
     await page.keyboard.press("Control+Enter")
     await expect(page.locator(".comment-text")).to_have_text("Says nothing of the recording")
-    await expect(page.locator(".call-head")).to_contain_text("1 comments")
+    await expect(page.locator(".call-head")).to_contain_text("Comments: 1")
     (play,) = await session.plays()
     assert (play.actor, play.data) == ("chen.qa", {"format": "flac", "reason": "review"})
     (comment,) = await session.plays("recording.commented")
