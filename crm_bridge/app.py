@@ -28,6 +28,7 @@ from crm_bridge.web.dispatch import register
 from crm_bridge.web.pages import setup_pages
 from crm_bridge.web.resources import DESK
 from crm_bridge.workers import JournalReader, Reaction, Tick, Ticker, Workers
+from recordings.archive import Archive
 from recordings.bundle import Bundles
 from recordings.checkpoints import Signer
 from recordings.completeness import expect_recordings
@@ -76,6 +77,21 @@ APIS: tuple[Api, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingServices:
+    """What takes recordings in, keeps them, proves them and plays them."""
+
+    archive: Archive
+    health: RecorderHealth
+    self_test: SelfTest
+    intake: Intake
+    sweep: Sweep
+    deletion: Deletion
+    evidence: EvidenceLog
+    replay: Replay
+    bundles: Bundles
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """Everything that lives as long as the process."""
 
@@ -88,13 +104,71 @@ class Services:
     workers: Workers
     decider: Decider
     dialer: Dialer
-    recorder: RecorderHealth
+    recording: RecordingServices
     state: SystemState
-    replay: Replay
-    bundles: Bundles
-    deletion: Deletion
-    self_test: SelfTest
     drain: Drain
+
+
+def _recording(settings: Settings, database: Database, pbxs: Mapping[str, Pbx]) -> RecordingServices:
+    spools = {pbx.name: Spool(pbx.spool_local) for pbx in settings.pbx}
+    archive = archive_of(settings)
+    folder = settings.keys.master.parent
+    cache = folder / "replay-cache"
+    evidence = EvidenceLog(database=database, signer=Signer(settings.keys.signing), folder=settings.archive.checkpoints)
+    replay = Replay(database=database, archive=archive, cache=cache)
+    return RecordingServices(
+        archive=archive,
+        health=RecorderHealth(database=database, archive=archive, spools=spools),
+        self_test=SelfTest(
+            database=database,
+            archive=archive,
+            pbxs=pbxs,
+            times=settings.recorder.self_test_times,
+            zone=settings.policy.zone,
+            stops_calls=settings.recorder.self_test_stops_calls,
+        ),
+        intake=Intake(database=database, archive=archive, spools=spools),
+        sweep=Sweep(database=database, archive=archive, spools=spools),
+        deletion=Deletion(database=database, archive=archive, cache=cache, held_by_case=held_by_case),
+        evidence=evidence,
+        replay=replay,
+        bundles=Bundles(database=database, archive=archive, replay=replay, evidence=evidence, work=folder / "bundles"),
+    )
+
+
+def _gathering(settings: Settings, upkeeps: Mapping[str, Upkeep], recording: RecordingServices) -> Gathering:
+    def recorder_healthy() -> bool:
+        proven = all(upkeep.records(clock.now()) for upkeep in upkeeps.values())
+        return recording.health.is_healthy() and proven and not recording.self_test.problems()
+
+    def clock_skew() -> float:
+        return max((upkeep.clock_seconds_apart or 0.0 for upkeep in upkeeps.values()), key=abs, default=0.0)
+
+    return Gathering(
+        case_facts=case_facts, defaults=settings.policy, recorder_healthy=recorder_healthy, clock_skew=clock_skew
+    )
+
+
+def _jobs(
+    database: Database, upkeeps: Mapping[str, Upkeep], recording: RecordingServices
+) -> list[JournalReader | Ticker]:
+    """All background work of the process."""
+    now = clock.now
+    return [
+        JournalReader(name="reactions", database=database, subscribers=SUBSCRIBERS),
+        Ticker(name="intake", tick=lambda: recording.intake.run_due(now()), seconds=1),
+        Ticker(name="spool sweep", tick=lambda: recording.sweep.run(now()), seconds=30),
+        Ticker(name="recorder health", tick=lambda: recording.health.look(now()), seconds=5),
+        *(Ticker(name=f"upkeep {name}", tick=_look(upkeep), seconds=1) for name, upkeep in upkeeps.items()),
+        Ticker(name="straddling", tick=lambda: mark_straddling(database, now()), seconds=10),
+        Ticker(name="self-test", tick=lambda: recording.self_test.tick(now()), seconds=5),
+        Ticker(name="retrievals", tick=lambda: tell_overdue(database, now()), seconds=60),
+        Ticker(name="retention dates", tick=lambda: recompute(database), seconds=15),
+        Ticker(name="retention", tick=lambda: recording.deletion.run(now()), seconds=86_400),
+        Ticker(name="locks", tick=lambda: extend_locks(database, recording.archive), seconds=600),
+        Ticker(name="evidence log", tick=lambda: recording.evidence.seal(now()), seconds=0.5),
+        Ticker(name="old keys", tick=lambda: _forget_keys(database), seconds=3600),
+    ]
 
 
 def build(settings: Settings) -> Services:
@@ -103,60 +177,9 @@ def build(settings: Settings) -> Services:
     process = new_id(clock.now())
     pbxs = {pbx.name: Pbx(settings=pbx, database=database, process=process) for pbx in settings.pbx}
     upkeeps = {name: Upkeep(pbx=pbx, database=database) for name, pbx in pbxs.items()}
-    spools = {pbx.name: Spool(pbx.spool_local) for pbx in settings.pbx}
-    archive = archive_of(settings)
-    health = RecorderHealth(database=database, archive=archive, spools=spools)
-
-    self_test = SelfTest(
-        database=database,
-        archive=archive,
-        pbxs=pbxs,
-        times=settings.recorder.self_test_times,
-        zone=settings.policy.zone,
-        stops_calls=settings.recorder.self_test_stops_calls,
-    )
-
-    def recorder_healthy() -> bool:
-        proven = all(upkeep.records(clock.now()) for upkeep in upkeeps.values())
-        return health.is_healthy() and proven and not self_test.problems()
-
-    def clock_skew() -> float:
-        return max((upkeep.clock_seconds_apart or 0.0 for upkeep in upkeeps.values()), key=abs, default=0.0)
-
-    gathering = Gathering(
-        case_facts=case_facts, defaults=settings.policy, recorder_healthy=recorder_healthy, clock_skew=clock_skew
-    )
-    decider = Decider(gathering=gathering)
+    recording = _recording(settings, database, pbxs)
+    decider = Decider(gathering=_gathering(settings, upkeeps, recording))
     gate = Gate(database=database, decider=decider, ring_seconds=settings.dialing.customer_ring_seconds)
-    dialer = Dialer(
-        database=database,
-        decider=decider,
-        pbxs=pbxs,
-        agent_ring_seconds=settings.dialing.agent_ring_seconds,
-    )
-    intake = Intake(database=database, archive=archive, spools=spools)
-    sweep = Sweep(database=database, archive=archive, spools=spools)
-    cache = settings.keys.master.parent / "replay-cache"
-    deletion = Deletion(database=database, archive=archive, cache=cache, held_by_case=held_by_case)
-    evidence = EvidenceLog(database=database, signer=Signer(settings.keys.signing), folder=settings.archive.checkpoints)
-    replay = Replay(database=database, archive=archive, cache=cache)
-    workers = Workers(
-        [
-            JournalReader(name="reactions", database=database, subscribers=SUBSCRIBERS),
-            Ticker(name="intake", tick=lambda: intake.run_due(clock.now()), seconds=1),
-            Ticker(name="spool sweep", tick=lambda: sweep.run(clock.now()), seconds=30),
-            Ticker(name="recorder health", tick=lambda: health.look(clock.now()), seconds=5),
-            *(Ticker(name=f"upkeep {name}", tick=_look(upkeep), seconds=1) for name, upkeep in upkeeps.items()),
-            Ticker(name="straddling", tick=lambda: mark_straddling(database, clock.now()), seconds=10),
-            Ticker(name="self-test", tick=lambda: self_test.tick(clock.now()), seconds=5),
-            Ticker(name="retrievals", tick=lambda: tell_overdue(database, clock.now()), seconds=60),
-            Ticker(name="retention dates", tick=lambda: recompute(database), seconds=15),
-            Ticker(name="retention", tick=lambda: deletion.run(clock.now()), seconds=86_400),
-            Ticker(name="locks", tick=lambda: extend_locks(database, archive), seconds=600),
-            Ticker(name="evidence log", tick=lambda: evidence.seal(clock.now()), seconds=0.5),
-            Ticker(name="old keys", tick=lambda: _forget_keys(database), seconds=3600),
-        ]
-    )
     listener = FastAgiServer(host=settings.gate.host, port=settings.gate.port, handler=gate)
     drain = Drain()
     return Services(
@@ -166,29 +189,21 @@ def build(settings: Settings) -> Services:
         upkeeps=upkeeps,
         gate=listener,
         live=LiveStream(database=database),
-        workers=workers,
+        workers=Workers(_jobs(database, upkeeps, recording)),
         decider=decider,
-        dialer=dialer,
-        recorder=health,
+        dialer=Dialer(
+            database=database, decider=decider, pbxs=pbxs, agent_ring_seconds=settings.dialing.agent_ring_seconds
+        ),
+        recording=recording,
         state=SystemState(
             database=database,
             gate=listener,
             pbxs=pbxs,
             upkeeps=upkeeps,
-            recorder=health,
-            self_test=self_test,
+            recorder=recording.health,
+            self_test=recording.self_test,
             drain=drain,
         ),
-        replay=replay,
-        bundles=Bundles(
-            database=database,
-            archive=archive,
-            replay=replay,
-            evidence=evidence,
-            work=settings.keys.master.parent / "bundles",
-        ),
-        deletion=deletion,
-        self_test=self_test,
         drain=drain,
     )
 
@@ -214,9 +229,9 @@ def make_app(services: Services) -> web.Application:
     app[keys.PBXS] = services.pbxs
     app[keys.UPKEEPS] = services.upkeeps
     app[keys.STATE] = services.state
-    app[keys.REPLAY] = services.replay
-    app[keys.BUNDLES] = services.bundles
-    app[keys.DELETION] = services.deletion
+    app[keys.REPLAY] = services.recording.replay
+    app[keys.BUNDLES] = services.recording.bundles
+    app[keys.DELETION] = services.recording.deletion
     app[keys.DRAIN] = services.drain
     register(app, APIS)
     setup_pages(app)
@@ -229,7 +244,7 @@ async def _running(services: Services) -> AsyncIterator[None]:
     """Start from the ground up, end from the top down. Live calls go on at the PBX and are taken up at the next start."""
     services.database.claim_for_this_process()
     await require_current(services.database)
-    await services.recorder.look(clock.now())
+    await services.recording.health.look(clock.now())
     await services.live.start()
     await services.gate.start()
     for pbx in services.pbxs.values():

@@ -1,5 +1,11 @@
 """Fixtures that all tests share; each lives in a module of `tests/support`."""
 
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
 pytest_plugins = [
     "tests.support.lab",
     "tests.support.postgres",
@@ -7,3 +13,11 @@ pytest_plugins = [
     "tests.support.floor",
     "tests.support.s3",
 ]
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command run inside a test silences the process's logs; the next test hears them again."""
+    yield
+    logging.disable(logging.NOTSET)
+    structlog.reset_defaults()

@@ -40,7 +40,7 @@ async def test_a_complaint_holds_a_real_calls_recordings_until_it_is_released(fl
     status, problem = await floor.request("DELETE", f"/v1/holds/{hold['id']}?reason=over", user="supervisor")
     assert (status, problem["type"]) == (409, "/problems/recording-on-hold")
     much_later = clock.now() + timedelta(days=800)
-    deletion = floor.services.deletion
+    deletion = floor.services.recording.deletion
     assert (await deletion.run(much_later)).kept == {"recording-on-hold": 2}
     path = f"/v1/complaints/{complaint['id']}/close"
     await floor.expect(200, "POST", path, user="supervisor", body={"ruling": "unjustified"})

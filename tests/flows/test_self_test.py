@@ -20,7 +20,7 @@ from tests.support.spooled import tone
 def a_test(floor: Floor, *times: time, stops_calls: bool = True) -> SelfTest:
     """A self-test of the floor's PBX set for these times (UTC)."""
     return SelfTest(
-        database=floor.services.database, archive=floor.services.replay._archive, pbxs=floor.services.pbxs,
+        database=floor.services.database, archive=floor.services.recording.archive, pbxs=floor.services.pbxs,
         times=times, zone="UTC", stops_calls=stops_calls,
     )  # fmt: skip
 
@@ -67,7 +67,7 @@ async def test_a_set_time_is_kept_and_a_missed_one_stops_the_calling(floor: Floo
 
 @pytest.mark.flow
 async def test_a_failing_test_is_an_incident_until_one_passes(floor: Floor) -> None:
-    test = floor.services.self_test
+    test = floor.services.recording.self_test
     await test.run(PBX, clock.now())
     assert await finished(floor, test) == (True, None)
     async with floor.services.database.write() as transaction:
