@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
 
 expect.set_options(timeout=15_000)  # milliseconds; only a failing test waits so long
 CHROMIUM = Path("/usr/bin/chromium")
