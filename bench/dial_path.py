@@ -6,6 +6,7 @@ Run: ringfence bench dial_path
 """
 
 import asyncio
+import contextlib
 import re
 import secrets
 import statistics
@@ -47,9 +48,10 @@ class Relay:
         from_pbx, to_pbx = await asyncio.open_connection("127.0.0.1", self._target)
         wanted = re.compile(rb"ChannelId: (\S+)")
         made = re.compile(rb"Event: Newchannel\r\n(?:[^\r]+\r\n)*?Uniqueid: (\S+)\r\n")
-        await asyncio.gather(
-            self._pump(reader, to_pbx, wanted, self.sent), self._pump(from_pbx, writer, made, self.made)
-        )
+        with contextlib.suppress(ConnectionError):  # one side went away at the end
+            await asyncio.gather(
+                self._pump(reader, to_pbx, wanted, self.sent), self._pump(from_pbx, writer, made, self.made)
+            )
 
     async def _pump(
         self,
@@ -90,6 +92,11 @@ class BareAmi:
         writer.write(f"Action: Login\r\nUsername: {username}\r\nSecret: {secret}\r\n\r\n".encode())
         await reader.readuntil(b"Message: Authentication accepted")
         return cls(reader, writer)
+
+    async def close(self) -> None:
+        """Let go of the link."""
+        self._drain.cancel()
+        self._writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while await reader.read(65536):
@@ -178,6 +185,7 @@ async def _at_size(lab: Lab, folder: Path, size: int) -> None:
             bare = await BareAmi.connect(ami_port, lab.pbx.ami_username, lab.pbx.ami_secret)
             for rate in RATES:
                 await _at_rate(rate, bare, http, relay)
+            await bare.close()
 
 
 if __name__ == "__main__":
