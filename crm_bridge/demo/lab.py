@@ -13,7 +13,8 @@ from crm_bridge.demo.instance import AsteriskInstance, InstanceFailed
 from crm_bridge.demo.pbx import CARRIERS, stock_pbx
 from crm_bridge.demo.world import World
 
-REGISTER_SECONDS = 20.0
+REGISTER_SECONDS = 60.0
+REGISTER_AGAIN = 3.0
 
 
 def _silent(_: str) -> None:
@@ -91,7 +92,12 @@ class Lab:
         """Return once every phone and carrier can be reached. Raises InstanceFailed."""
         wanted = {*PHONES, *CARRIERS}
         deadline = time.monotonic() + REGISTER_SECONDS
+        again = time.monotonic() + REGISTER_AGAIN
         while missing := wanted - await self.registered():
+            if time.monotonic() > again:
+                # A registration that came while the PBX was still starting is repeated by the phone only much later.
+                again += REGISTER_AGAIN
+                await asyncio.gather(*(self.world.register(phone) for phone in missing.intersection(PHONES)))
             if time.monotonic() > deadline:
                 raise InstanceFailed(f"not registered after {REGISTER_SECONDS:.0f} s: {', '.join(sorted(missing))}")
             for name in missing:
