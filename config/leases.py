@@ -6,7 +6,7 @@ SQLite serves one process, which therefore holds every lease.
 import time
 from datetime import timedelta
 
-from sqlalchemy import Column, DateTime, String, Table, func, select, update
+from sqlalchemy import Column, DateTime, String, Table, func, update
 
 from config.database import Database
 from config.schema import metadata
@@ -59,9 +59,3 @@ class Lease:
             async with self._database.write() as transaction:
                 mine = (leases.c.name == self._name) & (leases.c.owner == self._owner)
                 await transaction.execute(update(leases).where(mine).values(until=func.now()))
-
-
-async def holder(database: Database, name: str) -> str | None:
-    """The process that has it."""
-    async with database.read() as connection:
-        return await connection.scalar(select(leases.c.owner).where(leases.c.name == name, leases.c.until > func.now()))
