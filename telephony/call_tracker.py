@@ -1,10 +1,12 @@
 """Follow the legs of our calls by the PBX's events, and write what they mean: states, moments, causes, the ending.
 
-The agent leg's Uniqueid is the call's id; the customer legs are learnt from DialBegin. All that counts is in the tables;
-what is kept in memory is only which channels are ours, so that the flood of other events costs nothing.
+A clicked call's agent leg has the call's id as Uniqueid; every other leg tells by the UserEvent RingfenceLeg which call it
+belongs to and in which role. All that counts is in the tables; what is kept in memory is only which channels are ours, so
+that the flood of other events costs nothing.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +26,7 @@ from telephony.ami_events import (
     Newchannel,
     Newstate,
     OriginateResponse,
+    UserEvent,
 )
 from telephony.call_endings import finish, is_doubtful
 from telephony.call_states import EndReason, State
@@ -33,7 +36,17 @@ from telephony.tables import legs
 log = structlog.get_logger(__name__)
 
 ALERTING = {"RINGING", "PROGRESS"}
+LEG = "RingfenceLeg"
+"""The UserEvent of context ringfence-leg: `Call` and `Role` of the channel it is about."""
 _BUSY_REASON = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What is kept of a channel of ours: its call and its role, agent or customer."""
+
+    call_id: str
+    role: str
 
 
 class CallTracker:
@@ -47,7 +60,8 @@ class CallTracker:
         self._strays: list[str] = []
         self.ended_calls = 0
         self.doubts = 0
-        self._call_of: dict[str, str] = {}
+        self._ours: dict[str, Followed] = {}
+        self._told: set[str] = set()  # channels whose RingfenceLeg is queued, still to be written
         self._handlers: dict[type[Any], Callable[[Transaction, Any, datetime], Awaitable[None]]] = {
             Newchannel: self._channel_made,
             Newstate: self._channel_changed,
@@ -56,19 +70,20 @@ class CallTracker:
             DialEnd: self._dial_ended,
             Hangup: self._channel_gone,
             OriginateResponse: self._originate_answered,
+            UserEvent: self._leg_told,
         }
 
-    def follow(self, uniqueid: str, call_id: str) -> None:
+    def follow(self, uniqueid: str, call_id: str, role: str) -> None:
         """Count this channel among ours."""
-        self._call_of[uniqueid] = call_id
+        self._ours[uniqueid] = Followed(call_id, role)
 
     def forget(self, uniqueid: str) -> None:
         """Count this channel no more among ours: its call has been closed."""
-        self._call_of.pop(uniqueid, None)
+        self._ours.pop(uniqueid, None)
 
     def follows(self, uniqueid: str) -> bool:
         """Whether the channel's events are being written down."""
-        return uniqueid in self._call_of
+        return uniqueid in self._ours
 
     def take_strays(self) -> list[str]:
         """Channels that must not go on: their call is over, unknown, or was hung up before its phone rang."""
@@ -77,23 +92,34 @@ class CallTracker:
 
     def forget_all(self) -> None:
         """Start afresh, before the calls of this PBX are settled."""
-        self._call_of.clear()
+        self._ours.clear()
+        self._told.clear()
 
     def may_concern(self, event: AmiEvent) -> bool:
-        """Whether the event could be about a call of ours, by what it says itself: our calls give their id as Linkedid.
+        """Whether the event could be about a call of ours, by what it says itself: clicked calls give their id as Linkedid.
 
         Asked when the event arrives, before those queued ahead of it have been written down.
         """
         match event:
             case Newchannel() | OriginateResponse():
                 return self.concerns(event)
+            case UserEvent() if self.concerns(event):
+                self._told.add(event.uniqueid)
+                return True
             case DialBegin() | DialState() | DialEnd():
                 linked = PATTERN.fullmatch(event.dest_linkedid) or PATTERN.fullmatch(event.linkedid)
-                return linked is not None or event.dest_uniqueid in self._call_of
-            case Newstate() | Hangup():
-                return PATTERN.fullmatch(event.linkedid) is not None or event.uniqueid in self._call_of
+                return linked is not None or self._heard_of(event.dest_uniqueid) or self._heard_of(event.uniqueid)
+            case Newstate():
+                return PATTERN.fullmatch(event.linkedid) is not None or self._heard_of(event.uniqueid)
+            case Hangup():
+                known = self._heard_of(event.uniqueid)
+                self._told.discard(event.uniqueid)
+                return known or PATTERN.fullmatch(event.linkedid) is not None
             case _:
                 return False
+
+    def _heard_of(self, uniqueid: str) -> bool:
+        return uniqueid in self._ours or uniqueid in self._told
 
     def concerns(self, event: AmiEvent) -> bool:
         """Whether the event is about one of our calls; costs no query."""
@@ -101,12 +127,14 @@ class CallTracker:
             case Newchannel() | OriginateResponse():
                 name = event.uniqueid if isinstance(event, Newchannel) else event.channel_id
                 return PATTERN.fullmatch(name) is not None
+            case UserEvent():
+                return event.name == LEG and PATTERN.fullmatch(event.values.get("Call", "")) is not None
             case DialBegin():
-                return event.uniqueid in self._call_of
+                return event.uniqueid in self._ours
             case DialState() | DialEnd():
-                return event.dest_uniqueid in self._call_of
+                return event.dest_uniqueid in self._ours
             case Newstate() | Hangup():
-                return event.uniqueid in self._call_of
+                return event.uniqueid in self._ours
             case _:
                 return False
 
@@ -121,40 +149,54 @@ class CallTracker:
             self._strays.append(event.uniqueid)
             if call is None or call.ended_at is not None:
                 return
-        self.follow(event.uniqueid, call.id)
+        self.follow(event.uniqueid, call.id, "agent")
         await add_leg(transaction, self.pbx, event.uniqueid, call.id, "agent", event.channel, now)
         await call_records.move(transaction, call.id, State.CALLING_AGENT, now)
 
+    async def _leg_told(self, transaction: Transaction, event: UserEvent, now: datetime) -> None:
+        """The channel itself says whose it is, before it rings or is dialled on."""
+        call_id = event.values["Call"]
+        role = "agent" if event.values.get("Role") == "agent" else "customer"
+        call = await call_records.find(transaction.connection, call_id)
+        if call is None or call.ended_at is not None:
+            log.warning("tracker.leg_of_no_call", uniqueid=event.uniqueid, call_id=call_id)
+            return
+        self.follow(event.uniqueid, call_id, role)
+        self._told.discard(event.uniqueid)
+        await add_leg(transaction, self.pbx, event.uniqueid, call_id, role, event.channel, now)
+
     async def _channel_changed(self, transaction: Transaction, event: Newstate, now: datetime) -> None:
-        call_id = self._call_of[event.uniqueid]
-        if event.state == "Up" and event.uniqueid == call_id:
-            await self._update_leg(transaction, event.uniqueid, answered_at=now)
-        elif event.state == "Ringing" and event.uniqueid != call_id:
-            await self._alerted(transaction, event.uniqueid, call_id, now)
+        leg = self._ours[event.uniqueid]
+        if event.state == "Up" and leg.role == "agent":
+            await self._update_leg(transaction, event.uniqueid, legs.c.answered_at.is_(None), answered_at=now)
+        elif event.state == "Ringing" and leg.role == "customer":
+            await self._alerted(transaction, event.uniqueid, leg.call_id, now)
 
     async def _dial_began(self, transaction: Transaction, event: DialBegin, now: datetime) -> None:
-        call_id = self._call_of[event.uniqueid]
-        self.follow(event.dest_uniqueid, call_id)
+        if event.dest_uniqueid in self._ours:
+            return
+        call_id = self._ours[event.uniqueid].call_id
+        self.follow(event.dest_uniqueid, call_id, "customer")
         await add_leg(transaction, self.pbx, event.dest_uniqueid, call_id, "customer", event.dest_channel, now)
 
     async def _dial_went_on(self, transaction: Transaction, event: DialState, now: datetime) -> None:
-        if event.status in ALERTING:
-            await self._alerted(transaction, event.dest_uniqueid, self._call_of[event.dest_uniqueid], now)
+        leg = self._ours[event.dest_uniqueid]
+        if event.status in ALERTING and leg.role == "customer":
+            await self._alerted(transaction, event.dest_uniqueid, leg.call_id, now)
 
     async def _alerted(self, transaction: Transaction, uniqueid: str, call_id: str, now: datetime) -> None:
-        first = await self._update_leg(transaction, uniqueid, legs.c.alerted_at.is_(None), alerted_at=now)
-        if first and uniqueid != call_id:
+        if await self._update_leg(transaction, uniqueid, legs.c.alerted_at.is_(None), alerted_at=now):
             await call_records.note(transaction, call_id, now, alerted_at=now)
 
     async def _dial_ended(self, transaction: Transaction, event: DialEnd, now: datetime) -> None:
+        leg = self._ours[event.dest_uniqueid]
         answered = {"answered_at": now} if event.status == "ANSWER" else {}
         await self._update_leg(transaction, event.dest_uniqueid, dial_status=event.status[:16], **answered)
-        call_id = self._call_of[event.dest_uniqueid]
-        if answered and event.dest_uniqueid != call_id:
-            await call_records.move(transaction, call_id, State.CONNECTED, now)
+        if answered and leg.role == "customer":
+            await call_records.move(transaction, leg.call_id, State.CONNECTED, now)
 
     async def _channel_gone(self, transaction: Transaction, event: Hangup, now: datetime) -> None:
-        call_id = self._call_of[event.uniqueid]
+        call_id = self._ours[event.uniqueid].call_id
         self.forget(event.uniqueid)
         await self._update_leg(
             transaction,

@@ -113,6 +113,7 @@ exten => s,1,Set(RINGFENCE_ROLE=${ARG1})
 same => n,Set(RINGFENCE_KEY=${RINGFENCE_CALL}/${ARG1}/${UNIQUEID})
 same => n,Set(RINGFENCE_STARTED=@NOW@)
 same => n,Set(CHANNEL(hangup_handler_push)=ringfence-ended,s,1)
+same => n,UserEvent(RingfenceLeg,Call: ${RINGFENCE_CALL},Role: ${ARG1})
 same => n,MixMonitor(@SPOOL@/${RINGFENCE_CALL}.${ARG1}.${UNIQUEID}.raw,D)
 same => n,Return()
 

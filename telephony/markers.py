@@ -12,6 +12,7 @@ import structlog
 
 from telephony.ami import AmiLink
 from telephony.dialplan import FAMILY
+from telephony.pbx_lists import read_list
 
 log = structlog.get_logger(__name__)
 
@@ -66,19 +67,32 @@ class Markers:
     async def delete(self, link: AmiLink, keep: Iterable[str] = ()) -> None:
         """Have the PBX forget them, but for those of the calls to `keep`: they are still going on."""
         kept = set(keep)
-        for key, call_id in self.keys.items():
-            if call_id not in kept:
-                await link.send("DBDel", {"Family": FAMILY, "Key": key})
+        await _forget(link, (key for key, call_id in self.keys.items() if call_id not in kept))
+
+    async def delete_of(self, link: AmiLink, call_ids: Iterable[str]) -> None:
+        """Have the PBX forget what it wrote of these calls, and that they passed the gate."""
+        over = set(call_ids)
+        await _forget(link, [key for key, call_id in self.keys.items() if call_id in over])
+        await _forget(link, (f"gate/{call_id}" for call_id in over))
 
 
-async def read_markers(link: AmiLink) -> Markers:
-    """Read every marker; one that cannot be read is left where it is and logged."""
-    answer = await link.send("DBGetTree", {"Family": FAMILY})
+async def _forget(link: AmiLink, keys: Iterable[str]) -> None:
+    for key in keys:
+        await link.send("DBDel", {"Family": FAMILY, "Key": key})
+
+
+async def read_markers(link: AmiLink, part: str = "") -> Markers:
+    """Read every marker, or those of a `part` (`leg`); one that cannot be read is left where it is and logged.
+
+    Raises PbxUnavailable when not all of them came through.
+    """
+    fields = {"Family": FAMILY, "Key": part} if part else {"Family": FAMILY}
+    entries = await read_list(link, "DBGetTree", fields, by="Key")
     legs: list[LegMarker] = []
     gates: set[str] = set()
     emergencies: list[EmergencyMarker] = []
     keys: dict[str, str] = {}
-    for event in answer.events:
+    for event in entries.values():
         parts = event.get("Key", "").strip("/").split("/")[1:]
         try:
             match parts:

@@ -29,7 +29,7 @@ ACTIONS: Mapping[str, str] = {
     "MuteAudio": "system",
 }
 """Every AMI action the service sends, and the write class that allows it."""
-EVENT_CLASSES = ("system", "call")
+EVENT_CLASSES = ("system", "call", "user")
 """The read classes whose events the service lives on."""
 
 MODULES: Mapping[str, str] = {
@@ -43,6 +43,7 @@ MODULES: Mapping[str, str] = {
     "format_sln.so": "recording",
     "app_playback.so": "prompts",
     "app_playtones.so": "tones",
+    "app_userevent.so": "legs that tell whose they are",
     "func_db.so": "what the PBX writes down",
     "func_env.so": "probing the spool",
     "func_strings.so": "filtering what goes into Dial",

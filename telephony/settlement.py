@@ -92,8 +92,11 @@ async def _settle_call(
     for channel in living:
         role = "agent" if channel["Uniqueid"] == call.uniqueid else "customer"
         await add_leg(transaction, tracker.pbx, channel["Uniqueid"], call.id, role, channel["Channel"], now)
-        tracker.follow(channel["Uniqueid"], call.id)
     known = await call_records.legs_of(transaction.connection, call.id)
+    there = {channel["Uniqueid"] for channel in living}
+    for leg in known:
+        if leg.uniqueid in there:
+            tracker.follow(leg.uniqueid, call.id, leg.role)
     if living:
         await _end_vanished_legs(transaction, tracker, known, living, now)
         await _take_up(transaction, call, known, living, now)

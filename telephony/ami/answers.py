@@ -30,13 +30,15 @@ class AnswerUnknown(Fault):
 class Answer:
     """What the PBX replied to one action; `ok` is False for `Response: Error` and then `message` says why.
 
-    `events` are the entries of a list action (`EventList: start`), in order, without the closing one.
+    `events` are the entries of a list action (`EventList: start`), in order, without the closing one; `listed` is how many
+    the PBX says there are, None where it does not say.
     """
 
     ok: bool
     message: str
     fields: Headers
     events: tuple[Headers, ...] = ()
+    listed: int | None = None
 
     @property
     def action_id(self) -> str:
@@ -59,11 +61,12 @@ class _Exchange:
     reply: Headers | None = None
     entries: list[Headers] = field(default_factory=list)
 
-    def resolve(self) -> None:
+    def resolve(self, listed: str = "") -> None:
         reply = self.reply or {}
         if not self.answer.done():
             ok = reply.get("Response") in ("Success", "Follows", "Goodbye")
-            self.answer.set_result(Answer(ok, reply.get("Message", ""), reply, tuple(self.entries)))
+            count = int(listed) if listed.isdecimal() else None
+            self.answer.set_result(Answer(ok, reply.get("Message", ""), reply, tuple(self.entries), count))
 
 
 class Exchanges:
@@ -101,7 +104,7 @@ class Exchanges:
         if exchange is None or exchange.reply is None or exchange.answer.done():
             return False
         if message.get("EventList"):
-            exchange.resolve()
+            exchange.resolve(message.get("ListItems", ""))
         else:
             exchange.entries.append(message)
         return True

@@ -137,7 +137,7 @@ async def test_repeated_and_late_events_change_nothing_any_more(told: Told) -> N
     ended = await told.now()
     told.tracker.forget_all()
     await told.tell(*story, told.customer_gone(), told.agent_gone())
-    told.tracker.follow(told.id, told.id)  # as if the settlement had taken it up once more
+    told.tracker.follow(told.id, told.id, "agent")  # as if the settlement had taken it up once more
     await told.tell(told.agent_gone(17))
     assert await told.now() == ended
     assert len(await told.core.journal("call.ended")) == 1

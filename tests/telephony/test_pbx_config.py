@@ -216,7 +216,7 @@ async def test_phones_in_a_file_with_exec_stay_where_they_are(pbx: AsteriskInsta
 
 async def test_the_least_set_of_classes_is_enough_and_a_missing_one_is_named(pbx: AsteriskInstance) -> None:
     def user(name: str, write: str) -> str:
-        return f"[{name}]\nsecret = {pbx.ami_secret}\nread = system,call\nwrite = {write}\n"
+        return f"[{name}]\nsecret = {pbx.ami_secret}\nread = system,call,user\nwrite = {write}\n"
 
     narrow = {
         "no-config": "system,call,originate",

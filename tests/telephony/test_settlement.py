@@ -170,7 +170,7 @@ async def test_a_known_leg_is_alive_also_under_another_linkedid(away: Away) -> N
 
 async def test_a_call_that_began_after_the_snapshot_is_left_to_its_events(away: Away) -> None:
     await away.call("calling_agent", age=3, roles=("agent",))
-    away.core.pbx.tracker.follow(away.id, away.id)
+    away.core.pbx.tracker.follow(away.id, away.id, "agent")
     assert (await away.settle()).state == "calling_agent"
 
 
@@ -182,7 +182,7 @@ async def test_a_call_let_through_while_the_snapshot_was_on_its_way_is_left_alon
 async def test_a_followed_call_that_is_gone_from_the_pbx_is_closed(away: Away) -> None:
     """Its last event was lost, and no other will come."""
     await away.call("connected", roles=("agent", "customer"))
-    away.core.pbx.tracker.follow(away.id, away.id)
+    away.core.pbx.tracker.follow(away.id, away.id, "agent")
     away.ended("agent", -20, cause="16", dial="ANSWER")
     away.ended("customer", -20, cause="16", answered=moment(away.at(-40)))
     call = await away.settle()
