@@ -20,7 +20,7 @@ demo: env
 ## make test         style, types, imports, then every test on real parts
 test: env lint
 	@tools/debian-packages debootstrap debian-archive-keyring chromium fonts-noto-cjk
-	@$(BIN)/python -m pytest
+	@tools/run-tests
 
 ## make lint         ruff, mypy and the house's import rule
 lint: env

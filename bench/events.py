@@ -8,6 +8,7 @@ Run: ringfence bench events
 import asyncio
 import contextlib
 import os
+import re
 import resource
 import statistics
 import tempfile
@@ -56,6 +57,8 @@ def make_storm() -> Storm:
             identifier = new_id(clock.now())
             ours.append(identifier)
         copy = text.replace("call-answered", identifier).replace("1795351168.1", f"{1795351168 + index}.{index}")
+        for bridge in set(re.findall(r"BridgeUniqueid: (\S+)", copy)):
+            copy = copy.replace(bridge, f"bridge-{index}")  # else all these calls would talk with each other
         copies.append(copy.replace("\r\n", "\n").strip().split("\n\n"))
     wire = _interleaved(copies, at_once=60)
     a_slice = max(1, int(RATE * SLICE))
@@ -115,7 +118,7 @@ async def _open_calls(url: str, storm: Storm) -> None:
     database = Database(url)
     now = clock.now() + timedelta(seconds=PATIENCE)
     row = {"direction": "outbound", "state": "queued", "agent": "bench", "role": "collector", "extension": "1001",
-           "client": "bench", "case_id": "bench", "party_id": "bench-person", "number": "+8613800138002",
+           "client": None, "case_id": None, "party_id": None, "number": "+8613800138002",
            "purpose": "collect", "pbx": PBX, "decision_id": "0" * 32, "created_at": now, "violations": []}  # fmt: skip
     async with database.write() as transaction:
         await transaction.execute(insert(calls), [{**row, "id": call, "uniqueid": call} for call in storm.ours])

@@ -5,7 +5,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,17 @@ from sqlalchemy import Executable, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult, Row
 from sqlalchemy.engine.url import make_url
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from config import journal
 from config.errors import Fault
 from config.journal import Entry
+
+FROZEN_MS = 8000
+"""A process that stops in the middle of a transaction (a frozen machine) loses it after so long, before its leases end:
+else its locks would hold up every other process."""
 
 
 class DatabaseUnavailable(Fault):
@@ -94,7 +98,10 @@ class Database:
         self._committed = asyncio.Event()
         self._owner_lock: int | None = None
         if self.is_postgres:
-            self.writer = create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+            limits = {"idle_in_transaction_session_timeout": str(FROZEN_MS)}
+            self.writer = create_async_engine(
+                url, pool_size=10, max_overflow=10, pool_pre_ping=True, connect_args={"server_settings": limits}
+            )
             self.reader = self.writer
         else:
             self._prepare_folder()
@@ -131,14 +138,14 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection that sees one snapshot and writes nothing."""
         with _told_as_unavailable():
-            async with self.reader.connect() as connection:
+            async with _opened(self.reader) as connection:
                 yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
         """A unit of work: committed at the end of the block, rolled back when it raises."""
         with _told_as_unavailable():
-            async with self.writer.begin() as connection:
+            async with _opened(self.writer) as connection, connection.begin():
                 transaction = Transaction(connection, self.is_postgres)
                 yield transaction
                 await transaction.flush()
@@ -165,14 +172,39 @@ class Database:
             self._owner_lock = None
 
 
+@asynccontextmanager
+async def _opened(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection; the driver lets the system's own errors through while it makes one."""
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(engine.connect())
+        except OSError as error:
+            raise _unavailable(error) from error
+        yield connection
+
+
 @contextmanager
 def _told_as_unavailable() -> Iterator[None]:
     """A database that is gone, locked or full is told as such; whether a commit went through may then be unknown."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout, ConnectionError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise DatabaseUnavailable(f"the database cannot be used now: {type(cause).__name__}: {cause}") from error
+        raise _unavailable(error) from error
+    except DBAPIError as error:
+        # PostgreSQL that stops or crashes ends the statement in a way of its own.
+        if not error.connection_invalidated and not _is_lost(error.orig):
+            raise
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: BaseException) -> DatabaseUnavailable:
+    cause = getattr(error, "orig", None) or error
+    return DatabaseUnavailable(f"the database cannot be used now: {type(cause).__name__}: {cause}")
+
+
+def _is_lost(cause: BaseException | None) -> bool:
+    """By SQLSTATE: connection exceptions (08), operator intervention (57P), an idle transaction ended (25P03)."""
+    return str(getattr(cause, "sqlstate", None) or "").startswith(("08", "57P", "25P03"))
 
 
 def is_duplicate(error: IntegrityError) -> bool:

@@ -10,15 +10,22 @@ from config.database import Database
 from config.identifiers import new_id
 from config.migrate import require_current
 from config.settings import Settings
-from crm_bridge import idempotency
+from crm_bridge import agent_states, call_backs, idempotency
 from crm_bridge.case_facts import case_facts
 from crm_bridge.case_holds import held_by_case
+from crm_bridge.clock_jobs import clock_jobs
 from crm_bridge.drain import Drain
+from crm_bridge.gate_services import gate_jobs, the_gate
+from crm_bridge.inbound_services import InboundServices, inbound_services
 from crm_bridge.live import LiveStream
+from crm_bridge.live_calls import LiveCalls
+from crm_bridge.no_way_round import alarm_no_ticket
+from crm_bridge.note_jobs import note_jobs
 from crm_bridge.notes import draft_note
-from crm_bridge.retrievals import tell_overdue
+from crm_bridge.pbx_desk import PbxDesk
 from crm_bridge.system_state import SystemState
-from crm_bridge.web import calls, events, health, keys, middleware
+from crm_bridge.typed_numbers import PhoneBook
+from crm_bridge.web import call_controls, calls, events, health, keys, middleware, pbxs
 from crm_bridge.web import evidence as evidence_routes
 from crm_bridge.web import recordings as recording_routes
 from crm_bridge.web import retention as retention_routes
@@ -39,23 +46,24 @@ from recordings.health import RecorderHealth
 from recordings.holds import complaint_closed, hold_for_complaint
 from recordings.intake import Intake
 from recordings.locks import extend_locks
+from recordings.remote_spool import spool_of
 from recordings.replay import Replay
 from recordings.retention_classes import classify, recompute
 from recordings.self_test import SelfTest
-from recordings.spool import Spool
 from recordings.sweep import Sweep
 from telephony.decisions import Decider
 from telephony.dialer import Dialer
 from telephony.fastagi import FastAgiServer
-from telephony.gate import Gate
 from telephony.gathering import Gathering
+from telephony.inbound import asked
 from telephony.pbx import Pbx
 from telephony.recounts import recount_after_call
 from telephony.straddling import mark_straddled, mark_straddling
 from telephony.upkeep import Upkeep
 
 SUBSCRIBERS: Mapping[str, Sequence[Reaction]] = {
-    "call.ended": (expect_recordings, draft_note, recount_after_call, mark_straddled),
+    "call.ended": (expect_recordings, draft_note, recount_after_call, mark_straddled, call_backs.follow_call),
+    "call.violation": (alarm_no_ticket,),
     "recording.ready": (classify,),
     "complaint.opened": (hold_for_complaint,),
     "complaint.closed": (complaint_closed,),
@@ -66,8 +74,10 @@ SUBSCRIBERS: Mapping[str, Sequence[Reaction]] = {
 APIS: tuple[Api, ...] = (
     *DESK,
     calls.api,
+    call_controls.api,
     events.api,
     health.api,
+    pbxs.api,
     recording_routes.api,
     evidence_routes.api,
     retention_routes.api,
@@ -104,13 +114,15 @@ class Services:
     workers: Workers
     decider: Decider
     dialer: Dialer
+    live_calls: LiveCalls
     recording: RecordingServices
     state: SystemState
     drain: Drain
+    inbound: InboundServices
 
 
 def _recording(settings: Settings, database: Database, pbxs: Mapping[str, Pbx]) -> RecordingServices:
-    spools = {pbx.name: Spool(pbx.spool_local) for pbx in settings.pbx}
+    spools = {pbx.name: spool_of(pbx) for pbx in settings.pbx}
     archive = archive_of(settings)
     folder = settings.keys.master.parent
     cache = folder / "replay-cache"
@@ -150,23 +162,32 @@ def _gathering(settings: Settings, upkeeps: Mapping[str, Upkeep], recording: Rec
 
 
 def _jobs(
-    database: Database, upkeeps: Mapping[str, Upkeep], recording: RecordingServices
+    settings: Settings,
+    database: Database,
+    upkeeps: Mapping[str, Upkeep],
+    recording: RecordingServices,
+    inbound: InboundServices,
 ) -> list[JournalReader | Ticker]:
     """All background work of the process."""
     now = clock.now
+    states = agent_states.reactions(settings.desk.wrap_up_seconds, now)
     return [
-        JournalReader(name="reactions", database=database, subscribers=SUBSCRIBERS),
+        JournalReader(name="reactions", database=database, subscribers=inbound.before(SUBSCRIBERS)),
+        *inbound.jobs,
+        JournalReader(name="agent states", database=database, subscribers=states),
         Ticker(name="intake", tick=lambda: recording.intake.run_due(now()), seconds=1),
         Ticker(name="spool sweep", tick=lambda: recording.sweep.run(now()), seconds=30),
         Ticker(name="recorder health", tick=lambda: recording.health.look(now()), seconds=5),
         *(Ticker(name=f"upkeep {name}", tick=_look(upkeep), seconds=1) for name, upkeep in upkeeps.items()),
         Ticker(name="straddling", tick=lambda: mark_straddling(database, now()), seconds=10),
         Ticker(name="self-test", tick=lambda: recording.self_test.tick(now()), seconds=5),
-        Ticker(name="retrievals", tick=lambda: tell_overdue(database, now()), seconds=60),
+        *clock_jobs(settings, database),
+        *note_jobs(settings, database),
         Ticker(name="retention dates", tick=lambda: recompute(database), seconds=15),
-        Ticker(name="retention", tick=lambda: recording.deletion.run(now()), seconds=86_400),
+        Ticker(name="retention", tick=lambda: recording.deletion.run_by_itself(now()), seconds=86_400),
         Ticker(name="locks", tick=lambda: extend_locks(database, recording.archive), seconds=600),
         Ticker(name="evidence log", tick=lambda: recording.evidence.seal(now()), seconds=0.5),
+        Ticker(name="wrap-ups", tick=lambda: agent_states.end_wrap_ups(database, now()), seconds=1),
         Ticker(name="old keys", tick=lambda: _forget_keys(database), seconds=3600),
     ]
 
@@ -175,13 +196,16 @@ def build(settings: Settings) -> Services:
     """Make every service; nothing is opened or started yet."""
     database = Database(settings.database.url)
     process = new_id(clock.now())
-    pbxs = {pbx.name: Pbx(settings=pbx, database=database, process=process) for pbx in settings.pbx}
+    who_has = PhoneBook(settings.pbx[0].name if settings.pbx else "").who_has
+    pbxs = {pbx.name: Pbx(settings=pbx, database=database, process=process, who_has=who_has) for pbx in settings.pbx}
     upkeeps = {name: Upkeep(pbx=pbx, database=database) for name, pbx in pbxs.items()}
     recording = _recording(settings, database, pbxs)
+    inbound = inbound_services(settings, database, pbxs)
     decider = Decider(gathering=_gathering(settings, upkeeps, recording))
-    gate = Gate(database=database, decider=decider, ring_seconds=settings.dialing.customer_ring_seconds)
-    listener = FastAgiServer(host=settings.gate.host, port=settings.gate.port, handler=gate)
+    gate = the_gate(settings, database, decider)
+    listener = FastAgiServer(host=settings.gate.host, port=settings.gate.port, handler=asked(gate, inbound.handler))
     drain = Drain()
+    live_calls = LiveCalls.made(settings, database, pbxs, decider)
     return Services(
         settings=settings,
         database=database,
@@ -189,11 +213,18 @@ def build(settings: Settings) -> Services:
         upkeeps=upkeeps,
         gate=listener,
         live=LiveStream(database=database),
-        workers=Workers(_jobs(database, upkeeps, recording)),
+        workers=Workers(
+            [
+                *_jobs(settings, database, upkeeps, recording, inbound),
+                *gate_jobs(settings, database, pbxs, decider),
+                _pauses_end(live_calls),
+            ],
+        ),
         decider=decider,
         dialer=Dialer(
             database=database, decider=decider, pbxs=pbxs, agent_ring_seconds=settings.dialing.agent_ring_seconds
         ),
+        live_calls=live_calls,
         recording=recording,
         state=SystemState(
             database=database,
@@ -205,7 +236,12 @@ def build(settings: Settings) -> Services:
             drain=drain,
         ),
         drain=drain,
+        inbound=inbound,
     )
+
+
+def _pauses_end(live_calls: LiveCalls) -> Ticker:
+    return Ticker(name="pauses", tick=lambda: live_calls.pauses.resume_due(clock.now()), seconds=1)
 
 
 def _look(upkeep: Upkeep) -> Tick:
@@ -225,14 +261,19 @@ def make_app(services: Services) -> web.Application:
     app[keys.DATABASE] = services.database
     app[keys.DECIDER] = services.decider
     app[keys.DIALER] = services.dialer
+    app[keys.CONTROLS] = services.live_calls.controls
+    app[keys.TRANSFERS] = services.live_calls.transfers
+    app[keys.PAUSES] = services.live_calls.pauses
     app[keys.LIVE] = services.live
     app[keys.PBXS] = services.pbxs
     app[keys.UPKEEPS] = services.upkeeps
+    app[keys.PBX_DESK] = PbxDesk(services.settings, services.database, services.pbxs, services.upkeeps)
     app[keys.STATE] = services.state
     app[keys.REPLAY] = services.recording.replay
     app[keys.BUNDLES] = services.recording.bundles
     app[keys.DELETION] = services.recording.deletion
     app[keys.DRAIN] = services.drain
+    app[keys.INBOUND_DESK] = services.inbound.desk
     register(app, APIS)
     setup_pages(app)
     app.cleanup_ctx.append(lambda _: _running(services))

@@ -10,6 +10,8 @@ from telephony.policy.facts import Agreement, Band, Location, NumberKind, Relati
 CaseState = Literal["open", "suspended", "settled", "payment_pending", "closed", "returned"]
 Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s/?#]+$")]
 Text = Annotated[str, Field(max_length=128)]
+IDENTITY = r"^[0-9A-Za-z][0-9A-Za-z ./-]{3,62}[0-9A-Za-z]$"
+"""Documents differ by country and kind: letters, digits and the signs between them, no checksum."""
 
 
 class Document(BaseModel):
@@ -25,6 +27,7 @@ class NumberIn(Document):
     kind: NumberKind = "mobile"
     status: Literal["unknown", "valid", "invalid"] = "unknown"
     do_not_call: bool = False
+    extension: str | None = Field(None, max_length=16, description="behind a switchboard; also read from the number")
 
 
 class PartyIn(Document):
@@ -43,6 +46,9 @@ class PartyIn(Document):
     deceased: bool = False
     minor: bool = False
     household: Text | None = None
+    identity: Annotated[str, Field(pattern=IDENTITY)] | None = Field(
+        None, description="number of the person's identity document; masked by role, never logged"
+    )
 
 
 class CaseIn(Document):
@@ -78,6 +84,9 @@ class NumberOut(BaseModel):
     kind: str
     status: str
     do_not_call: bool
+    extension: str | None = None
+    mark: dict[str, Any] | None = Field(None, description="set at the desk: {mark, by, at, reason}")
+    place: dict[str, Any] | None = Field(None, description="{region, carrier}, each {en, zh}; null until looked up")
     allowed_now: bool | None = None
     rule: str | None = None
     reason: str | None = None
@@ -112,6 +121,7 @@ class PartyOut(BaseModel):
     deceased: bool
     minor: bool
     household: str | None
+    identity: str | None = Field(None, description="masked, unless your role sees it whole")
     flags: dict[str, Mark]
     numbers: list[NumberOut]
 
@@ -124,6 +134,13 @@ class ComplaintState(BaseModel):
     severity: str
     instructed: bool
     former_agent: str | None
+
+
+class Disclosure(BaseModel):
+    """Whether you see the details of the debt. Locked until you confirm that the debtor is on your call (S13)."""
+
+    locked: bool
+    hidden: list[str] = Field(description="what is hidden or masked while it is locked: debts, account, …")
 
 
 class CaseOut(BaseModel):
@@ -145,6 +162,7 @@ class CaseOut(BaseModel):
     last_follow_up_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    disclosure: Disclosure | None = None
     parties: list[PartyOut]
 
 

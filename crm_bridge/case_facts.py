@@ -8,6 +8,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.errors import NotFound
+from crm_bridge.complaint_reach import reaches
 from crm_bridge.tables import case_parties, cases, complaints, numbers, parties
 from telephony.gathering import CaseFacts, Subject
 from telephony.tables import contacts
@@ -66,7 +67,7 @@ def _question() -> Select[Any]:
     )
     newest = (
         select(complaints.c.id)
-        .where(complaints.c.case_id == case)
+        .where(reaches(case))
         # An open complaint decides, however old; then one without the instruction to resume; otherwise the newest one.
         .order_by((complaints.c.state == "open").desc(), complaints.c.instructed, complaints.c.opened_at.desc())
         .limit(1)
@@ -88,7 +89,7 @@ def _question() -> Select[Any]:
             debtor_locations.label("debtor_locations"),
             case_parties.c.relation,
             case_parties.c.party_id,
-            *(column for column in parties.c if column.name not in ("id", "name")),
+            *(column for column in parties.c if column.name not in ("id", "name", "identity")),
             *(column for column in numbers.c if column.name not in ("party_id", "position")),
             complaints.c.state.label("complaint_state"),
             complaints.c.instructed.label("complaint_instructed"),

@@ -6,13 +6,15 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.errors import Conflict, Fault, NotFound
-from crm_bridge import cases
+from crm_bridge import cases, number_places
+from crm_bridge.complaint_reach import reaches
 from crm_bridge.tables import case_parties, complaints, notes, numbers, parties
+from crm_bridge.tables import cases as cases_table
 from crm_bridge.users import User
 from telephony.decisions import Decider
 from telephony.gathering import Subject
@@ -47,8 +49,10 @@ async def _parties(connection: AsyncConnection, case_id: str) -> list[dict[str, 
     )
     people = {row.id: {**row._mapping, "numbers": []} for row in await connection.execute(linked)}
     listed = select(numbers).where(numbers.c.party_id.in_(people)).order_by(numbers.c.position, numbers.c.e164)
-    for row in await connection.execute(listed):
-        people[row.party_id]["numbers"].append(dict(row._mapping))
+    rows = (await connection.execute(listed)).all()
+    places = await number_places.of(connection, {row.e164 for row in rows})
+    for row in rows:
+        people[row.party_id]["numbers"].append({**row._mapping, "place": places.get(row.e164)})
     return list(people.values())
 
 
@@ -56,7 +60,7 @@ async def _complaint(connection: AsyncConnection, case_id: str) -> Row[Any] | No
     """The open complaint, however old, else one without instruction, else the newest: as the calling policy reads it."""
     statement = (
         select(complaints)
-        .where(complaints.c.case_id == case_id)
+        .where(reaches(case_id))
         .order_by((complaints.c.state == "open").desc(), complaints.c.instructed, complaints.c.opened_at.desc())
         .limit(1)
     )
@@ -143,7 +147,8 @@ async def briefs(connection: AsyncConnection, rows: Iterable[Row[Any]]) -> list[
     )
     for row in await connection.execute(linked):
         found[row.case_id]["parties"].append({"id": row.id, "name": row.name, "relation": row.relation})
-    complaining = select(complaints.c.case_id).where(complaints.c.case_id.in_(found), complaints.c.state == "open")
+    stopped = exists().where(reaches(cases_table.c.id), complaints.c.state == "open")
+    complaining = select(cases_table.c.id).where(cases_table.c.id.in_(found), stopped)
     open_complaints = set(await connection.scalars(complaining))
     followed_up = await _last_follow_ups(connection, found)
     for case_id, case in found.items():

@@ -1,10 +1,11 @@
 """Cases: upserted by the CRM, found by number or words, suspended and resumed by people; each change is journalled."""
 
+import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, String, and_, cast, delete, exists, false, insert, or_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +18,9 @@ from crm_bridge.tables import case_parties, cases, numbers
 from crm_bridge.tables import parties as parties_table
 from crm_bridge.users import User
 
+WHOLE = 10
+"""Digits from which on somebody who searches knows the whole number."""
+MOST_RELATED = 100
 StateAction = Literal["suspend", "resume", "settle", "close", "return"]
 STATE_AFTER: Mapping[StateAction, str] = {
     "suspend": "suspended",
@@ -54,10 +58,10 @@ async def upsert(
         raise Conflict(f"case {case_id} belongs to another client")
     changed = await _write_case(transaction, case_id, given, known, now)
     if known is None or "parties" in given.model_fields_set:
-        linked = await _link(transaction, case_id, given, region)
+        linked = await _link(transaction, case_id, given, region, now)
         changed += ["parties"] if linked else []
     if known is None or changed:
-        _journal_upsert(transaction, case_id, given, known, changed, user, now)
+        journal_upsert(transaction, case_id, given, known, changed, user, now)
     return known is None
 
 
@@ -68,16 +72,26 @@ def _require_distinct(identifiers: list[str]) -> None:
         raise Invalid(f"parties: {message}", [{"field": "parties", "message": message}])
 
 
+def new_row(case_id: str, given: CaseIn, now: datetime) -> dict[str, Any]:
+    """The row of a case that is not known yet."""
+    stamped = {"id": case_id, "upserted_state": given.state, "created_at": now, "updated_at": now}
+    return _values(given, exclude_unset=False) | stamped
+
+
+def _values(given: CaseIn, *, exclude_unset: bool) -> dict[str, Any]:
+    values = given.model_dump(exclude={"parties"}, exclude_unset=exclude_unset)
+    if values.get("mandate_until") is not None:
+        values["mandate_until"] = values["mandate_until"].isoformat()
+    return values
+
+
 async def _write_case(
     transaction: Transaction, case_id: str, given: CaseIn, known: Row[Any] | None, now: datetime
 ) -> list[str]:
-    values = given.model_dump(exclude={"parties"}, exclude_unset=known is not None)
-    if values.get("mandate_until") is not None:
-        values["mandate_until"] = values["mandate_until"].isoformat()
     if known is None:
-        row = {**values, "id": case_id, "upserted_state": given.state, "created_at": now, "updated_at": now}
-        await transaction.execute(insert(cases).values(**row))
+        await transaction.execute(insert(cases).values(**new_row(case_id, given, now)))
         return []
+    values = _values(given, exclude_unset=True)
     # A CRM repeats what it knows. A state it said before must not undo what was decided at the desk since.
     if "state" in values and values["state"] == known.upserted_state:
         del values["state"]
@@ -89,12 +103,12 @@ async def _write_case(
     return changed
 
 
-async def _link(transaction: Transaction, case_id: str, given: CaseIn, region: str) -> bool:
+async def _link(transaction: Transaction, case_id: str, given: CaseIn, region: str, now: datetime) -> bool:
     """Write the parties and which of them belong to the case, in the order given."""
     mine = select(case_parties).where(case_parties.c.case_id == case_id)
     before = [(row.party_id, row.relation, row.position) for row in await transaction.all(mine)]
     after = [(party.id, party.relation, position) for position, party in enumerate(given.parties)]
-    changed = await parties.upsert(transaction, case_id, given.parties, region)
+    changed = await parties.upsert(transaction, case_id, given.parties, region, now)
     if sorted(before) == sorted(after):
         return bool(changed)
     await transaction.execute(delete(case_parties).where(case_parties.c.case_id == case_id))
@@ -104,7 +118,7 @@ async def _link(transaction: Transaction, case_id: str, given: CaseIn, region: s
     return True
 
 
-def _journal_upsert(
+def journal_upsert(
     transaction: Transaction,
     case_id: str,
     given: CaseIn,
@@ -113,6 +127,7 @@ def _journal_upsert(
     user: User,
     now: datetime,
 ) -> None:
+    """The entries of a case that was written: created, updated, its state."""
     collector = given.collector if known is None or "collector" in changed else known.collector
 
     def write(kind: str, data: dict[str, Any]) -> None:
@@ -155,9 +170,13 @@ async def search(
     *,
     number: str | None = None,
     words: str | None = None,
+    whole_numbers: bool = False,
     mine: bool = False,
     state: str | None = None,
     client: str | None = None,
+    card: str | None = None,
+    identity: str | None = None,
+    mandate: tuple[date, date] | None = None,
     after: str = "",
     limit: int = 50,
 ) -> list[Row[Any]]:
@@ -166,13 +185,20 @@ async def search(
     if number is not None:
         wanted.append(_has_party(numbers.c.e164 == number))
     if words is not None:
-        wanted.append(_matches(words))
+        wanted.append(_matches(words, whole_numbers))
     if mine:
         wanted.append(cases.c.collector == user.name)
     if state is not None:
         wanted.append(cases.c.state == state)
     if client is not None:
         wanted.append(cases.c.client == client)
+    if card is not None:
+        wanted.append(_has_card(card))
+    if identity is not None:
+        person = and_(case_parties.c.case_id == cases.c.id, case_parties.c.party_id == parties_table.c.id)
+        wanted.append(exists().where(person, parties_table.c.identity == identity.strip().upper()))
+    if mandate is not None:
+        wanted.append(cases.c.mandate_until.between(mandate[0].isoformat(), mandate[1].isoformat()))
     return list((await connection.execute(select(cases).where(*wanted).order_by(cases.c.id).limit(limit))).all())
 
 
@@ -181,14 +207,45 @@ def _has_party(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(linked, condition)
 
 
-def _matches(words: str) -> ColumnElement[bool]:
+def _has_card(card: str) -> ColumnElement[bool]:
+    """The case's account, or one of its debts, whole: what is masked cannot be found out by trying parts of it."""
+    listed = cast(cases.c.debts, String)
+    written = {json.dumps(card), json.dumps(card, ensure_ascii=False)}
+    return or_(cases.c.account == card, *(listed.contains(one, autoescape=True) for one in written))
+
+
+def _matches(words: str, whole_numbers: bool) -> ColumnElement[bool]:
     named = exists().where(
         case_parties.c.case_id == cases.c.id,
         case_parties.c.party_id == parties_table.c.id,
-        or_(parties_table.c.name.icontains(words, autoescape=True), parties_table.c.id == words),
+        or_(
+            parties_table.c.name.icontains(words, autoescape=True),
+            parties_table.c.id == words,
+            parties_table.c.identity == words.upper(),
+        ),
     )
-    found = [cases.c.id.icontains(words, autoescape=True), cases.c.account == words, named]
+    found = [cases.c.id.icontains(words, autoescape=True), _has_card(words), named]
     digits = "".join(character for character in words if character.isdigit())
     if len(digits) >= 4 and not any(character.isalpha() for character in words):
-        found.append(_has_party(numbers.c.e164.contains(digits.lstrip("0") or digits)))
+        part = numbers.c.e164.contains(digits.lstrip("0") or digits)
+        if whole_numbers and len(digits) < WHOLE:  # who sees numbers masked must not find the digits by trying
+            part = numbers.c.e164.endswith(digits[-4:]) if len(digits) == 4 else false()
+        found.append(_has_party(part))
     return or_(*found)
+
+
+async def related(connection: AsyncConnection, case_id: str, user: User) -> list[Row[Any]]:
+    """The other cases of this case's people that the user may see, open ones first."""
+    here, there = case_parties.alias(), case_parties.alias()
+    columns = (cases.c.client, cases.c.state, cases.c.collector, cases.c.mandate_until, cases.c.debts)
+    listed = (
+        select(cases.c.id.label("case_id"), *columns, there.c.party_id, parties_table.c.name, there.c.relation)
+        .add_columns(here.c.relation.label("relation_here"))
+        .join(there, there.c.case_id == cases.c.id)
+        .join(here, and_(here.c.party_id == there.c.party_id, here.c.case_id == case_id))
+        .join(parties_table, parties_table.c.id == there.c.party_id)
+        .where(cases.c.id != case_id, scope.cases_seen_by(user))
+        .order_by((cases.c.state == "open").desc(), cases.c.id)
+        .limit(MOST_RELATED)
+    )
+    return list((await connection.execute(listed)).all())

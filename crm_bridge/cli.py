@@ -19,6 +19,7 @@ from config.errors import Fault, Invalid
 from config.migrate import upgrade
 from config.settings import Settings, load_settings
 from crm_bridge import credentials, log, serving, users
+from crm_bridge.cli_cdr import cdr_commands
 from crm_bridge.cli_evidence import verify
 from crm_bridge.cli_pbx import pbx_commands
 from crm_bridge.cli_retention import retention_commands
@@ -37,6 +38,7 @@ cli.add_typer(user_commands, name="user")
 cli.add_typer(token_commands, name="token")
 cli.add_typer(policy_commands, name="policy")
 cli.add_typer(pbx_commands, name="pbx")
+cli.add_typer(cdr_commands, name="cdr")
 cli.command("verify")(verify)
 cli.add_typer(retention_commands, name="retention")
 

@@ -12,8 +12,10 @@ from config.database import Database
 from config.errors import NotFound
 from config.migrate import require_current
 from config.settings import Pbx, Settings, load_settings
+from crm_bridge.inbound_check import inbound_elsewhere
 from telephony import pbx_check, pbx_config
 from telephony.ami import AmiAccount, AmiLink
+from telephony.ari import stored_recordings
 from telephony.dialplan import dialplan_settings
 from telephony.trunks import endpoints_of
 
@@ -21,26 +23,35 @@ pbx_commands = typer.Typer(no_args_is_help=True, help="What a PBX needs to work 
 Config = Annotated[Path, typer.Option("--config", "-c", help="the configuration file")]
 Name = Annotated[str | None, typer.Argument(help="one PBX; all of them when not given")]
 Phones = Annotated[list[str] | None, typer.Option(help="an endpoint to move into our context; may be repeated")]
+Inbound = Annotated[
+    list[str] | None, typer.Option(help="a trunk endpoint whose incoming calls become ours; may be repeated")
+]
 Work = Callable[[AmiLink, Settings, Pbx], Coroutine[Any, Any, bool]]
 
 
 @pbx_commands.command()
-def plan(name: Name = None, phones: Phones = None, config: Config = Path("ringfence.toml")) -> None:
+def plan(
+    name: Name = None, phones: Phones = None, inbound: Inbound = None, config: Config = Path("ringfence.toml")
+) -> None:
     """Show what apply would change; nothing is written."""
 
     async def show(link: AmiLink, settings: Settings, pbx: Pbx) -> bool:
-        print((await pbx_config.plan(link, dialplan_settings(settings, pbx.name), phones=phones or ())).text())
+        ours = dialplan_settings(settings, pbx.name)
+        print((await pbx_config.plan(link, ours, phones=phones or (), inbound=inbound or ())).text())
         return True
 
     _on_each(config, name, show)
 
 
 @pbx_commands.command()
-def apply(name: Name = None, phones: Phones = None, config: Config = Path("ringfence.toml")) -> None:
+def apply(
+    name: Name = None, phones: Phones = None, inbound: Inbound = None, config: Config = Path("ringfence.toml")
+) -> None:
     """Bring the PBX to what it should be; doing it again changes nothing."""
 
     async def carry_out(link: AmiLink, settings: Settings, pbx: Pbx) -> bool:
-        print((await pbx_config.apply(link, dialplan_settings(settings, pbx.name), phones=phones or ())).text())
+        ours = dialplan_settings(settings, pbx.name)
+        print((await pbx_config.apply(link, ours, phones=phones or (), inbound=inbound or ())).text())
         return True
 
     _on_each(config, name, carry_out)
@@ -51,12 +62,13 @@ def check(name: Name = None, config: Config = Path("ringfence.toml")) -> None:
     """Say what is missing or wrong and how to mend it. Exit 1 when something is."""
 
     async def look(link: AmiLink, settings: Settings, pbx: Pbx) -> bool:
+        trunks = await _trunks(settings, pbx.name)
+        ours = dialplan_settings(settings, pbx.name)
         findings = await pbx_check.check(
-            link,
-            dialplan_settings(settings, pbx.name),
-            spool_local=pbx.spool_local,
-            trunks=await _trunks(settings, pbx.name),
+            link, ours, spool_local=pbx.spool_local, trunks=trunks, stored=stored_recordings(pbx)
         )
+        async with _opened(settings) as database:
+            findings += await inbound_elsewhere(database, link, trunks)
         for finding in findings:
             print(f"{finding.severity:<8} {finding.where}: {finding.message}\n         {finding.mend}")
         if not findings:
@@ -68,11 +80,16 @@ def check(name: Name = None, config: Config = Path("ringfence.toml")) -> None:
 
 
 async def _trunks(settings: Settings, pbx: str) -> list[str]:
+    async with _opened(settings) as database, database.read() as connection:
+        return await endpoints_of(connection, pbx)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
     database = Database(settings.database.url)
     try:
         await require_current(database)
-        async with database.read() as connection:
-            return await endpoints_of(connection, pbx)
+        yield database
     finally:
         await database.close()
 

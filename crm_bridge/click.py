@@ -1,16 +1,19 @@
 """The main use case: a collector clicks a number. One click, one decision, one Originate, whatever is repeated."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from config import clock
-from config.database import Database
+from config.database import Database, DatabaseUnavailable
 from config.errors import Fault
 from config.identifiers import new_id
+from config.settings import AutoAnswer
 from crm_bridge import cases, idempotency
 from crm_bridge.users import User
 from telephony import call_records
 from telephony.call_records import call_document
+from telephony.call_states import State
 from telephony.decisions import Decision
 from telephony.dialer import Dialer
 from telephony.gathering import Subject
@@ -24,6 +27,7 @@ class Click:
     extension: str | None
     pbx: str | None
     key: str
+    auto_answer: AutoAnswer = "none"
 
     def body(self) -> dict[str, Any]:
         """What makes a repeated request the same request."""
@@ -72,12 +76,16 @@ async def click(database: Database, dialer: Dialer, request: Click, user: User) 
             await idempotency.finish(transaction, user.name, request.key, denied.status, denied.document)
             return denied
     try:
-        call = await dialer.originate(call)
+        call = await dialer.originate(call, request.auto_answer)
+    except DatabaseUnavailable:
+        # It may have been sent, and nothing can be written about it now: the PBX's own records settle it.
+        return Clicked(201, {**call_document(call), "state": State.UNKNOWN})
     except Fault as fault:
         await _keep(database, request, Clicked(fault.status, {"code": fault.code, "detail": fault.detail}))
         raise
     placed = Clicked(201, call_document(call))
-    await _keep(database, request, placed)
+    with suppress(DatabaseUnavailable):  # who asks again is answered by the call's row
+        await _keep(database, request, placed)
     return placed
 
 

@@ -24,4 +24,4 @@ class Drain:
     def refuse_if_begun(self) -> None:
         """Raises Draining."""
         if self.begun:
-            raise Draining("the service is being restarted; try again in a few seconds")
+            raise Draining("the service is being restarted; try again in a few seconds", retry_after=5)

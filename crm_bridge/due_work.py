@@ -14,7 +14,7 @@ The calls of a floor are spread over its days: of 3 in 7 days the first is due b
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.errors import Fault
 from crm_bridge import scope
+from crm_bridge.clock_tables import deadlines
 from crm_bridge.tables import case_parties, cases, numbers, parties
 from crm_bridge.users import User
 from telephony.decisions import Decider
@@ -88,6 +89,11 @@ def _spread(source: str, wanted: int, began: datetime, days: int, made: int) -> 
     return Target(source, wanted, made, began + due * DAY)
 
 
+def end_of_today(zone: str, now: datetime) -> datetime:
+    """The midnight that ends the day in `zone`."""
+    return start_of_day(zone, local_date(now, zone) + DAY)
+
+
 async def due_today(
     connection: AsyncConnection, decider: Decider, *, zone: str, mine: bool, limit: int, user: User, now: datetime
 ) -> list[dict[str, Any]]:
@@ -95,16 +101,14 @@ async def due_today(
 
     Each says which target is unmet, and the first number that may be called today, now or from `retry_at` on.
     """
-    tomorrow = start_of_day(zone, local_date(now, zone) + DAY)
+    tomorrow = end_of_today(zone, now)
     found = []
     rows = await _open_cases(connection, mine, user)
-    made = await _calls_made(connection, rows)
+    made, firsts = await _calls_made(connection, rows), await _first_clocks(connection, rows)
     for row in rows:
-        unmet = [
-            one
-            for one in targets(row.created_at, row.debtor_reachable, made.get(row.id, []), now)
-            if one.due_at < tomorrow
-        ]
+        plan = targets(row.created_at, row.debtor_reachable, made.get(row.id, []), now)
+        timed = [replace(one, due_at=firsts.get((row.id, one.source), one.due_at)) for one in plan]
+        unmet = sorted((one for one in timed if one.due_at < tomorrow), key=lambda one: (one.due_at, one.source))
         if unmet:
             found.append((unmet[0].due_at, row, unmet))
     items: list[dict[str, Any]] = []
@@ -125,6 +129,18 @@ async def _open_cases(connection: AsyncConnection, mine: bool, user: User) -> Se
     statement: Select[Any] = select(*columns).where(*wanted).order_by(cases.c.created_at.desc()).limit(MOST_CASES)
     rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
     return rows
+
+
+async def _first_clocks(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[tuple[str, str], datetime]:
+    """When the first call and round of a case are due by their clocks, which count in working time (S43, S44)."""
+    sources = {"first-call": "S43", "first-round": "S44"}
+    found: dict[tuple[str, str], datetime] = {}
+    columns = select(deadlines.c.case_id, deadlines.c.kind, deadlines.c.due_at)
+    for start in range(0, len(rows), 500):
+        wanted = deadlines.c.case_id.in_([row.id for row in rows[start : start + 500]])
+        for clock in await connection.execute(columns.where(wanted, deadlines.c.kind.in_(sources))):
+            found[(clock.case_id, sources[clock.kind])] = clock.due_at
+    return found
 
 
 async def _calls_made(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[str, list[tuple[datetime, bool]]]:

@@ -22,7 +22,9 @@ imports = Table(
     Column("file_name", String(255), nullable=False),
     Column("size", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),
-    Column("state", String(12), nullable=False),  # uploaded | checking | checked | trying | running | done | failed | canceled
+    Column(
+        "state", String(12), nullable=False
+    ),  # uploaded | checking | checked | trying | running | done | failed | canceled
     Column("mapping_name", String(64)),
     Column("mapping", Document),
     Column("preview", Document, nullable=False),

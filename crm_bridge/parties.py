@@ -13,14 +13,15 @@ from sqlalchemy.engine import Row
 from config.database import Transaction
 from config.errors import Forbidden, Invalid, NotFound
 from config.journal import Entry
-from crm_bridge import scope
+from crm_bridge import scope, wishes
 from crm_bridge.case_documents import NumberIn, PartyIn
 from crm_bridge.tables import case_parties, cases, numbers, parties
 from crm_bridge.users import User
-from telephony.numbers import InvalidNumber, normalise
+from telephony.numbers import InvalidNumber, read_number
 
 FLAGS = ("refused", "cease", "attorney", "deceased", "minor", "do_not_call")
 MOMENTS = {"refused": "refused_at", "cease": "cease_at"}
+PLAIN = ("name", "deceased", "minor", "household", "identity")
 MAY_CLEAR = frozenset({"supervisor", "admin"})
 
 
@@ -29,17 +30,19 @@ def normalised(party: PartyIn, region: str) -> dict[str, NumberIn]:
     found: dict[str, NumberIn] = {}
     for index, number in enumerate(party.numbers):
         try:
-            e164 = normalise(number.e164, region)
+            written = read_number(number.e164, region)
         except InvalidNumber as fault:
             field = f"parties.{party.id}.numbers.{index}.e164"
             errors = [{"field": field, "message": fault.detail}]
             raise InvalidNumber(f"party {party.id}: {fault.detail}", errors=errors, party_id=party.id) from fault
-        if e164 not in found or number.do_not_call:
-            found[e164] = number
+        if written.extension and not number.extension:
+            number = number.model_copy(update={"extension": written.extension})
+        if written.e164 not in found or number.do_not_call:
+            found[written.e164] = number
     return found
 
 
-async def upsert(transaction: Transaction, case_id: str, given: list[PartyIn], region: str) -> list[str]:
+async def upsert(transaction: Transaction, case_id: str, given: list[PartyIn], region: str, now: datetime) -> list[str]:
     """Write the parties of a case and their numbers; returns the ids of those that are new or changed."""
     by_number = {party.id: normalised(party, region) for party in given}
     identifiers = list(by_number)
@@ -49,7 +52,7 @@ async def upsert(transaction: Transaction, case_id: str, given: list[PartyIn], r
         listed[row.party_id][row.e164] = row
     changed = []
     for party in given:
-        wrote = await _write_party(transaction, party, known.get(party.id))
+        wrote = await _write_party(transaction, party, known.get(party.id), now)
         if "numbers" in party.model_fields_set or party.id not in known:
             wrote |= await _write_numbers(transaction, case_id, party.id, by_number[party.id], listed[party.id])
         if wrote:
@@ -57,14 +60,31 @@ async def upsert(transaction: Transaction, case_id: str, given: list[PartyIn], r
     return changed
 
 
-async def _write_party(transaction: Transaction, party: PartyIn, known: Row[Any] | None) -> bool:
+def new_row(party: PartyIn) -> dict[str, Any]:
+    """The row of a person who is not known yet."""
+    return {"id": party.id, "flags": {}, **_given(party)}
+
+
+def new_number_rows(party_id: str, given: dict[str, NumberIn]) -> list[dict[str, Any]]:
+    """The rows of the numbers, by E.164, of a person who had none, in the order given."""
+    return [
+        {"party_id": party_id, "e164": e164, **number.model_dump(exclude={"e164"}), "position": position}
+        for position, (e164, number) in enumerate(given.items())
+    ]
+
+
+def _given(party: PartyIn) -> dict[str, Any]:
     documents = {"locations", "agreements", "inconvenient"}
     given = party.model_dump(mode="json", by_alias=True, exclude_none=True, include=documents)
-    given |= {key: getattr(party, key) for key in ("name", "cease_at", "refused_at", "deceased", "minor", "household")}
-    given["attorney"] = bool(party.attorney)
+    given |= {key: getattr(party, key) for key in (*MOMENTS.values(), *PLAIN)}
+    return given | {"attorney": bool(party.attorney)}
+
+
+async def _write_party(transaction: Transaction, party: PartyIn, known: Row[Any] | None, now: datetime) -> bool:
     if known is None:
-        await transaction.execute(insert(parties).values(id=party.id, flags={}, **given))
+        await transaction.execute(insert(parties).values(**new_row(party)))
         return True
+    given = _given(party)
     values = {key: value for key, value in given.items() if key in party.model_fields_set}
     for field in ("cease_at", "refused_at"):  # never cleared, and of two the earlier one protects more
         moments = [moment for moment in (values.get(field), known._mapping[field]) if moment is not None]
@@ -72,6 +92,7 @@ async def _write_party(transaction: Transaction, party: PartyIn, known: Row[Any]
     for flag in ("attorney", "deceased", "minor"):  # what the desk marked is not the CRM's to unmark
         if flag in values:
             values[flag] = values[flag] or flag in known.flags
+    values = wishes.with_said(values, known.said, now)
     if all(known._mapping[key] == value for key, value in values.items()):
         return False
     await transaction.execute(update(parties).where(parties.c.id == party.id).values(**values))
@@ -89,6 +110,8 @@ async def _write_numbers(
             await transaction.execute(insert(numbers).values(party_id=party_id, e164=e164, **values))
         else:
             values["do_not_call"] = number.do_not_call or row.do_not_call
+            if row.mark is not None:  # what was found out at the desk is not the CRM's to take back
+                values.pop("status", None)
             if all(row._mapping[key] == value for key, value in values.items()):
                 continue
             await transaction.execute(update(numbers).where(_is(party_id, e164)).values(**values))

@@ -1,47 +1,30 @@
 """Retrieval requests (S53): named cases or calls are handed over as bundles within two working days; a clock watches it."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import holidays
 from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from config.database import Database, Transaction
-from config.deadlines import claim_due
+from config.database import Transaction
 from config.errors import Conflict, NotFound
 from config.identifiers import new_id
 from config.journal import Entry
-from crm_bridge import scope
+from crm_bridge import calendars, scope
+from crm_bridge.deadline_rules import due_of, rule_of
+from crm_bridge.deadlines import Deadline, by_rule, meet, open_deadline
+from crm_bridge.duty import Roster
 from crm_bridge.users import User
 from recordings.incidents import close_incidents, open_incident
 from recordings.retention_tables import retrievals
 from recordings.tables import recordings
 from telephony.tables import calls
 
-WORKING_DAYS = 2
 MOST_CALLS = 500
 OVERDUE = "retrieval-overdue"
-LEASE = timedelta(minutes=5)
-
-
-def deadline(now: datetime, zone: str) -> datetime:
-    """The end of the second working day after `now`, by China's calendar in `zone`.
-
-    A day that may be one (a make-up Saturday of a year that is not published yet is not known) counts if it is a
-    weekday: the earlier date, so that nobody relies on a holiday that is not certain.
-    """
-    here = now.astimezone(ZoneInfo(zone))
-    calendar = holidays.country_holidays("CN", years=range(here.year, here.year + 2))
-    day: date = here.date()
-    for _ in range(WORKING_DAYS):
-        day += timedelta(days=1)
-        while not calendar.is_working_day(day):
-            day += timedelta(days=1)
-    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
+KIND = "retrieval"
 
 
 async def request(
@@ -54,13 +37,18 @@ async def request(
         missing = set(wanted) - {row[0] for row in await transaction.all(seen)}
         if missing:
             raise NotFound(f"there is no call of {min(missing)}")
-    until, identifier = deadline(now, zone), new_id(now)
+    rule = await rule_of(transaction.connection, KIND, None)
+    calendar = await calendars.of_client(transaction.connection, None, zone)
+    due = due_of(rule.within, rule.unit, rule.warn_minutes, now, calendar)
+    until, identifier = due.due_at, new_id(now)
     values = {"id": identifier, "cases": list(case_ids), "calls": list(call_ids), "reason": reason, "state": "open"}
-    stamped = {"requested_at": now, "requested_by": user.name, "deadline_at": until, "due_at": until}
+    stamped = {"requested_at": now, "requested_by": user.name, "deadline_at": until}
     await transaction.execute(insert(retrievals).values(**values, **stamped))
     data = {"retrieval_id": identifier, "reason": reason, "cases": [*case_ids], "calls": [*call_ids],
             "deadline_at": until.isoformat()}  # fmt: skip
     transaction.journal(Entry(now, "retrieval.requested", user.name, data=data))
+    clock = Deadline(f"retrieval:{identifier}", KIND, due, reason[:200], owner=user.name, **by_rule(rule))
+    await open_deadline(transaction, clock, now)
     return await find(transaction.connection, identifier)
 
 
@@ -87,18 +75,17 @@ async def finish(transaction: Transaction, retrieval_id: str, *, user: User, now
     if row.state == "done":
         raise Conflict("it has been handed over already")
     mine = update(retrievals).where(retrievals.c.id == retrieval_id)
-    await transaction.execute(mine.values(state="done", done_at=now, done_by=user.name, due_at=None))
-    await close_incidents(transaction, now, retrieval_id, "it was handed over", (OVERDUE,))
+    await transaction.execute(mine.values(state="done", done_at=now, done_by=user.name))
+    handed = "it was handed over"
+    await meet(transaction, [f"retrieval:{retrieval_id}"], at=now, by=user.name, reason=handed, now=now)
+    await close_incidents(transaction, now, retrieval_id, handed, (OVERDUE,))
     transaction.journal(Entry(now, "retrieval.done", user.name, data={"retrieval_id": retrieval_id}))
 
 
-async def tell_overdue(database: Database, now: datetime) -> None:
-    """The clock: what is not handed over in time is an incident, told once."""
-    async with database.write() as transaction:
-        for row in await claim_due(transaction, retrievals, now, lease=LEASE):
-            mine = update(retrievals).where(retrievals.c.id == row.id)
-            await transaction.execute(mine.values(due_at=None, missed_at=now))
-            detail = {"reason": row.reason, "deadline_at": row.deadline_at.isoformat()}
-            await open_incident(transaction, now, OVERDUE, row.id, detail)
-            told = {"retrieval_id": row.id, "deadline": "retrieval", **detail}
-            transaction.journal(Entry(now, "deadline.missed", data=told))
+async def overdue(transaction: Transaction, rows: Sequence[Row[Any]], _people: Roster, now: datetime) -> None:
+    """What follows a miss: what is not handed over in time is an incident until it is."""
+    for row in rows:
+        retrieval_id = row.key.partition(":")[2]
+        await transaction.execute(update(retrievals).where(retrievals.c.id == retrieval_id).values(missed_at=now))
+        detail = {"reason": row.text, "deadline_at": row.due_at.isoformat()}
+        await open_incident(transaction, now, OVERDUE, retrieval_id, detail)

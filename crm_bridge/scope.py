@@ -44,7 +44,8 @@ def calls_seen_by(user: User) -> ColumnElement[bool]:
     on_my_cases = calls.c.case_id.in_(select(cases.c.id).where(cases_seen_by(user)))
     of_my_people = calls.c.agent == user.name if user.role == "collector" else agents_seen_by(user, calls.c.agent)
     clients = clients_seen_by(user, calls.c.client)
-    return or_(calls.c.agent == user.name, and_(clients, or_(of_my_people, on_my_cases)))
+    own = or_(calls.c.agent == user.name, calls.c.current_agent == user.name)
+    return or_(own, and_(clients, or_(of_my_people, on_my_cases)))
 
 
 def journal_seen_by(user: User) -> ColumnElement[bool]:
@@ -72,15 +73,23 @@ async def team_members(connection: AsyncConnection, user: User) -> frozenset[str
 def entry_seen_by(user: User, team: Collection[str] | None, entry: Entry) -> bool:
     """Whether a live event is this user's: a collector's own, a supervisor's team's, everyone else's by client.
 
-    That a PBX or a trunk went or came back concerns everybody.
+    That a PBX or a trunk went or came back concerns everybody; what a collector is doing is about no client.
     """
     if entry.kind in PLANT:
         return True
     if user.role == "collector":
-        return user.name in (entry.agent, entry.actor)
-    if user.clients and entry.client not in user.clients:
+        return user.name in (entry.agent, entry.actor, *_hands(entry))
+    if user.clients and entry.client not in user.clients and entry.kind != "agent.state":
         return False
     return team is None or entry.agent is None or entry.agent in team
+
+
+def _hands(entry: Entry) -> list[str | None]:
+    """Through whose hands the call goes that an entry is about: who has it now, and who gave it away or gets it."""
+    call = entry.data.get("call") if isinstance(entry.data, dict) else None
+    call = call if isinstance(call, dict) else {}
+    transfer = call.get("transfer") or {}
+    return [call.get("current_agent"), transfer.get("by"), *(transfer.get("targets") or {}).values()]
 
 
 def require_client(user: User, client: str) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from config.database import Database, DatabaseUnavailable
+from config.errors import Fault
 from crm_bridge.drain import Drain
 from recordings.health import RecorderHealth
 from recordings.self_test import SelfTest
@@ -18,6 +19,14 @@ from telephony.upkeep import Upkeep
 DATABASE_SECONDS = 2.0
 CLOCK_SECONDS = 2.0
 """A PBX whose clock is further off writes times into the books that are not ours."""
+
+
+class RecorderUntried(Fault):
+    """The service has just started, or its link has just come back: a test recording comes before the first call."""
+
+    code = "recorder-untried"
+    status = 503
+    title = "Recording is being tried out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,13 @@ class SystemState:
     recorder: RecorderHealth
     self_test: SelfTest
     drain: Drain
+
+    def require_recorder_tried(self, pbx: str, now: datetime) -> None:
+        """Raises RecorderUntried while calls would be refused only because nobody has looked yet."""
+        upkeep = self.upkeeps.get(pbx)
+        unknown = self.recorder.is_stale(now) and self.recorder.latest.healthy
+        if upkeep is not None and upkeep.pbx.ready and (unknown or upkeep.is_untried(now)):
+            raise RecorderUntried("a test recording is being made first; try again in a moment", retry_after=2)
 
     async def components(self, now: datetime) -> dict[str, str]:
         """Every component by name, in a fixed order, with its problem or an empty text."""
@@ -65,7 +81,7 @@ class SystemState:
     def _recording(self, upkeep: Upkeep, now: datetime) -> str:
         if upkeep.records(now):
             return ""
-        return upkeep.recording_problem or "the last test recording is too long ago"
+        return upkeep.recording_problem or "no test recording was made of late"
 
     def _clock(self, upkeep: Upkeep) -> str:
         apart = upkeep.clock_seconds_apart or 0.0

@@ -1,6 +1,6 @@
 """What the desk keeps: users, cases with their parties and numbers, notes, complaints and idempotency keys."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
 from config.schema import Document, UtcDateTime, metadata
 
@@ -15,6 +15,8 @@ users = Table(
     Column("team", String(64)),
     Column("clients", Document, nullable=False),  # empty: all clients
     Column("language", String(8), nullable=False),
+    Column("email", String(254)),
+    Column("auto_answer", String(16)),  # none | call-info | alert-info; null: as the settings say
     Column("active", Boolean, nullable=False),
     Column("failed_logins", Integer, nullable=False),
     Column("locked_until", UtcDateTime),
@@ -65,6 +67,8 @@ cases = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index("ix_cases_client", "client", "id"),
+    Index("ix_cases_mandate", "mandate_until"),
+    Index("ix_cases_account", "account"),
     Index("ix_cases_collector", "collector", "id"),
 )
 
@@ -82,7 +86,10 @@ parties = Table(
     Column("deceased", Boolean, nullable=False),
     Column("minor", Boolean, nullable=False),
     Column("household", String(128)),
+    Column("identity", String(64)),  # of the person's identity document; shown by role, never logged
     Column("flags", Document, nullable=False),  # marked at the desk: {flag: {by, at, reason}}, which no upsert clears
+    Column("said", Document),  # told at the desk: {agreements: [], inconvenient: []}, which no upsert takes back
+    Index("ix_parties_identity", "identity"),
 )
 
 case_parties = Table(
@@ -104,6 +111,8 @@ numbers = Table(
     Column("status", String(16), nullable=False),
     Column("do_not_call", Boolean, nullable=False),
     Column("position", Integer, nullable=False),
+    Column("extension", String(16)),  # behind a switchboard's number, as it was written
+    Column("mark", Document),  # set at the desk: {mark, by, at, reason}, which no upsert takes back
     Index("ix_numbers_e164", "e164"),
 )
 
@@ -144,5 +153,13 @@ complaints = Table(
     Column("resume", Boolean, nullable=False),
     Column("former_agent", String(128)),
     Column("assigned_to", String(128)),
+    Column("party_id", String(128)),  # whose complaint: calling stops on all cases in which this person owes
+    Column("at_second", Float),  # of the call's recording
+    Column("category", String(32)),
+    Column("justified", Boolean),
+    Column("step", String(32)),  # of its ladder: who has it now; null when all steps are done
+    Column("ladder", Document),  # as it was when the complaint was opened
+    Column("revision", Integer, nullable=False, server_default="0"),  # rises with everything that is done
     Index("ix_complaints_case", "case_id", "opened_at"),
+    Index("ix_complaints_party", "party_id"),
 )

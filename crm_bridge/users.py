@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.database import Transaction, is_duplicate
 from config.errors import Conflict, Invalid, NotFound
 from config.journal import Entry
+from config.settings import AutoAnswer
 from crm_bridge import passwords
 from crm_bridge.tables import credentials, users
 
@@ -20,6 +21,7 @@ Role = Literal["collector", "qa", "supervisor", "admin", "crm"]
 ROLES: tuple[Role, ...] = get_args(Role)
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$"
 EXTENSION = r"^[0-9]{2,10}$"
+EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,180}[A-Za-z0-9])?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class User:
     team: str | None = None
     clients: tuple[str, ...] = ()
     language: str = "zh"
+    auto_answer: AutoAnswer | None = None
 
 
 class UserChange(BaseModel):
@@ -46,6 +49,10 @@ class UserChange(BaseModel):
     team: str | None = Field(None, max_length=64)
     clients: list[str] | None = Field(None, max_length=500, description="clients this user may see; empty: all")
     language: Literal["zh", "en"] | None = None
+    auto_answer: AutoAnswer | None = Field(
+        None, description="how the phone is asked to pick up by itself; null: as set"
+    )
+    email: str | None = Field(None, pattern=EMAIL, description="where warnings and escalations are mailed to")
     active: bool | None = None
     password: str | None = Field(None, min_length=passwords.SHORTEST, max_length=256)
 
@@ -68,7 +75,7 @@ def read_new(fields: dict[str, Any]) -> NewUser:
 
 def user_of(row: Row[Any]) -> User:
     """The user of a `users` row."""
-    return User(row.name, row.role, row.extension, row.pbx, row.team, tuple(row.clients), row.language)
+    return User(row.name, row.role, row.extension, row.pbx, row.team, tuple(row.clients), row.language, row.auto_answer)
 
 
 async def find_user(connection: AsyncConnection, name: str) -> Row[Any]:

@@ -1,6 +1,6 @@
 """The ledger of what must exist: every leg of an ended call expects a recording, which is then held against the leg."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +12,9 @@ from config.database import Database, Transaction
 from config.identifiers import new_id
 from config.journal import Entry
 from recordings import spool
+from recordings.peaks import PER_SECOND
 from recordings.proof import Proof
-from recordings.sound import doubts_of_peaks
+from recordings.sound import Span, doubts_of_peaks, unexplained
 from recordings.tables import recordings
 from telephony.tables import calls, legs
 
@@ -23,6 +24,8 @@ SETTLED = timedelta(seconds=30)
 TINY_SECONDS = 0.3
 SILENCE = 32
 """Largest sample that counts as silence (-60 dBFS): A-law's own silence decodes to ±8."""
+JUDGED_SECONDS = 3.0
+"""What must be left of a recording, beside hold, mute and pauses, for its silence to mean anything."""
 TOLERANCE_SECONDS = 3.0
 TOLERANCE_SHARE = 0.05
 
@@ -105,10 +108,16 @@ class Judgement:
     doubts: tuple[str, ...]
 
 
-def judge(leg: Row[Any], proof: Proof, connected_at: datetime | None) -> Judgement:
+def judge(
+    leg: Row[Any],
+    proof: Proof,
+    connected_at: datetime | None,
+    quiet: Iterable[tuple[str, datetime, datetime | None]] = (),
+) -> Judgement:
     """Hold a recording against its leg (a row of `recordings`) and the moment the call was connected, if it was.
 
-    Of a call that never was connected only the form is judged: its files hold a microphone or an announcement.
+    Of a call that never was connected only the form is judged: its files hold a microphone or an announcement. `quiet` are
+    the times of `recordings.regions.quiet_times`, whose silence is explained.
     """
     doubts = ["unreadable"] if proof.unreadable else []
     flags = list(proof.flags)
@@ -118,7 +127,8 @@ def judge(leg: Row[Any], proof: Proof, connected_at: datetime | None) -> Judgeme
         flags.append("unanswered")
     elif not proof.unreadable:
         doubts += _doubts_of_length(leg, proof, connected_at)
-        doubts += _doubts_of_sound(proof) or doubts_of_peaks(proof.peaks, proof.channels, proof.alike)
+        spans = _spans(leg, proof, quiet)
+        doubts += _doubts_of_sound(proof, spans) or doubts_of_peaks(proof.peaks, proof.channels, proof.alike, spans)
     return Judgement(tuple(flags + doubts), tuple(doubts))
 
 
@@ -134,12 +144,23 @@ def _doubts_of_length(leg: Row[Any], proof: Proof, connected_at: datetime) -> li
     return []
 
 
-def _doubts_of_sound(proof: Proof) -> list[str]:
+def _spans(leg: Row[Any], proof: Proof, quiet: Iterable[tuple[str, datetime, datetime | None]]) -> list[Span]:
+    """The quiet times within the recording, in seconds from its first sample; its last one is the leg's end."""
+    started = leg.leg_ended_at - timedelta(seconds=proof.duration)
+    moments = ((since, leg.leg_ended_at if until is None else until) for _, since, until in quiet)
+    spans = (Span((since - started).total_seconds(), (until - started).total_seconds()) for since, until in moments)
+    return [span for span in spans if span.end > 0 and span.start < proof.duration]
+
+
+def _doubts_of_sound(proof: Proof, explained: Sequence[Span]) -> list[str]:
     """Channel 0 is what the leg's party said, the evidence; channel 1 is what it heard."""
     if not proof.frames:
         return []
-    if proof.loudest[0] <= SILENCE:
+    silent = [peak <= SILENCE for peak in proof.loudest]
+    if explained and any(silent):
+        rest = unexplained(proof.peaks, proof.channels, explained)
+        if len(rest) < JUDGED_SECONDS * PER_SECOND:
+            return []
+    if silent[0]:
         return ["silent"]
-    if len(proof.loudest) > 1 and proof.loudest[1] <= SILENCE:
-        return ["one-sided"]
-    return []
+    return ["one-sided"] if len(silent) > 1 and silent[1] else []

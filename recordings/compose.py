@@ -24,7 +24,10 @@ SIDES = ("agent", "customer")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A leg's place in the call. `key` names its recording, `started_at` its first sample's moment."""
+    """A leg's place in the call. `key` names its recording, `started_at` the moment of the first of its `frames`.
+
+    `skip` frames before that one are not heard in this call: the leg is another one's too.
+    """
 
     role: str
     key: str
@@ -32,6 +35,7 @@ class Part:
     started_at: datetime
     frames: int
     rate: int
+    skip: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ class _Track:
         return np.asarray(drawn, dtype=np.int32)
 
     def _samples(self, first: int, last: int) -> MONO:
+        first, last = first + self.part.skip, last + self.part.skip
         if self._sound.tell() != first:
             self._sound.seek(first)
         block = self._sound.read(last - first, dtype="int16", always_2d=True, fill_value=0)

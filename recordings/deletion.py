@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.database import Database, Transaction
 from config.errors import NotFound
 from config.identifiers import new_id
-from config.journal import Entry
+from config.journal import Entry, journal
 from recordings.archive import Archive
 from recordings.holds import holding, names_of_locks
 from recordings.incidents import close_incidents, open_incident
@@ -35,7 +35,9 @@ from telephony.tables import calls
 BATCH = 100
 LAST_MIDNIGHT = timedelta(hours=12)
 """A day is over everywhere on earth half a day after it is over in UTC."""
-FAILING = "deletion-failing"
+FAILING, CLOCK_DOUBT = "deletion-failing", "clock-doubt"
+LONGEST_PAUSE = timedelta(days=3)
+"""Runs are daily: after a longer pause either nothing ran, or the clock jumped ahead and would delete too early."""
 
 CaseHolds = Callable[[AsyncConnection, str], Awaitable[str | None]]
 """Why a case's recordings must stay (an open complaint, a dispute), or None; asked inside the deletion's transaction."""
@@ -126,6 +128,22 @@ class Deletion:
             async with self._database.write() as transaction:
                 transaction.journal(Entry(now, "retention.run", actor, data=asdict(report)))
         return report
+
+    async def run_by_itself(self, now: datetime) -> Report | None:
+        """The daily run. None, nothing deleted and an incident, when the clock seems to have jumped ahead since the last one.
+
+        A run that somebody asks for looks at no clock: asking for it says that today is right.
+        """
+        newest = select(journal.c.at).where(journal.c.kind == "retention.run").order_by(journal.c.id.desc()).limit(1)
+        async with self._database.read() as connection:
+            last = await connection.scalar(newest)
+        async with self._database.write() as transaction:
+            if last is not None and now - last > LONGEST_PAUSE:
+                detail = {"last_run": last.isoformat(), "now": now.isoformat()}
+                await open_incident(transaction, now, CLOCK_DOUBT, "retention", detail)
+                return None
+            await close_incidents(transaction, now, "retention", "deletion was run again", (CLOCK_DOUBT,))
+        return await self.run(now)
 
     async def _past(self, now: datetime, after: str) -> list[Row[Any]]:
         today = (now - LAST_MIDNIGHT).date()

@@ -22,6 +22,7 @@ KIND = "recorder-unhealthy"
 STALE = timedelta(minutes=1)
 PROBE_SECONDS = 5.0
 OVERDUE = timedelta(minutes=5)
+"""How long a recording may wait for its intake, while there is one: what an outage left has as long from the start on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,20 @@ class RecorderHealth:
         self._least_free = least_free
         self._probes: dict[str, asyncio.Task[None]] = {}
         self._looked_at: datetime | None = None
+        self._first_look: datetime | None = None
         self.latest = Health({"recorder": "not looked at yet"})
 
     def is_healthy(self) -> bool:
         """The policy's fact: whether a call placed now would be recorded and kept, as of a look that is not stale."""
-        return self.latest.healthy and self._looked_at is not None and clock.now() - self._looked_at < STALE
+        return self.latest.healthy and not self.is_stale(clock.now())
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether nobody has looked for so long that nothing is known."""
+        return self._looked_at is None or now - self._looked_at >= STALE
 
     async def look(self, now: datetime) -> Health:
         """Look, and keep the answer; call it every 10 s or so. A problem opens an incident, its end closes it."""
+        self._first_look = min(self._first_look or now, now)
         self.latest, self._looked_at = await self.health(now), now
         await self._follow(now)
         return self.latest
@@ -103,6 +110,8 @@ class RecorderHealth:
         return str(error) if error else ""
 
     async def _overdue(self, now: datetime) -> str:
+        if now - (self._first_look or now) < OVERDUE:
+            return ""
         async with self._database.read() as connection:
             oldest = await connection.scalar(
                 select(func.min(recordings.c.leg_ended_at)).where(
@@ -131,11 +140,7 @@ class RecorderHealth:
 
 
 def _probe_spool(spool: Spool, least_free: Room) -> None:
-    with os.scandir(spool.folder) as entries:
-        next(entries, None)
-    # access(2) says so for a read-only file system too, and to root as well.
-    if not os.access(spool.folder, os.R_OK | os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, "files there cannot be removed", str(spool.folder))
+    spool.probe()
     _require_room(spool.folder, least_free)
 
 

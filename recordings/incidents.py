@@ -1,5 +1,6 @@
 """Incidents: what is in doubt, open until it is known; one open incident a (kind, subject), however often seen."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,20 @@ async def open_incident(
     )
     transaction.journal(_entry(now, identifier, kind, subject, {"state": "open", "detail": detail}, call))
     return identifier
+
+
+async def open_first(transaction: Transaction, now: datetime, kind: str, details: Mapping[str, dict[str, Any]]) -> int:
+    """Open an incident for each subject, of which there has been none before: the caller has seen to that."""
+    rows: list[dict[str, Any]] = [
+        {"id": new_id(now), "kind": kind, "subject": subject, "detail": detail, "opened_at": now}
+        for subject, detail in details.items()
+    ]
+    if rows:
+        await transaction.execute(insert(incidents), rows)
+    for row in rows:
+        data = {"state": "open", "detail": row["detail"]}
+        transaction.journal(_entry(now, row["id"], kind, row["subject"], data, None))
+    return len(rows)
 
 
 async def close_incidents(

@@ -3,12 +3,12 @@ written down.
 
 The steps are: claim the row, look at the file, prove and store it (`Archive.keep`), write the row and the journal,
 clear the spool. Killed between any two of them, the row's lease runs out and the work is done again with the same
-result; a file left behind by an archived row is cleared by `recordings.sweep`. Of two processes on one file, the first
-to write the row wins.
+result; told to stop, the claims are given back at once. A file left behind by an archived row is cleared by
+`recordings.sweep`. Of two processes on one file, the first to write the row wins.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +27,7 @@ from recordings.completeness import judge
 from recordings.incidents import close_incidents, open_incident
 from recordings.locks import end_of
 from recordings.proof import Changed, NotProven
+from recordings.regions import quiet_times
 from recordings.shelf import shelf
 from recordings.spool import Look, Spool
 from recordings.tables import recordings
@@ -76,9 +77,24 @@ class Intake:
         """Work on all recordings that are due; returns how many were."""
         done = 0
         while rows := await self._claim(now):
-            await asyncio.gather(*(self._work_on(row, now) for row in rows))
+            try:
+                await asyncio.gather(*(self._work_on(row, now) for row in rows))
+            except asyncio.CancelledError:
+                await self._give_back(rows, now)
+                raise
             done += len(rows)
         return done
+
+    async def _give_back(self, rows: Sequence[Row[Any]], now: datetime) -> None:
+        """This process is being stopped: what it has not finished is the next one's at once, not when the claim runs out.
+
+        A file that is being stored meanwhile goes under a name of its own, and only who writes the row clears the spool.
+        """
+        claimed = recordings.c.id.in_([row.id for row in rows]) & (recordings.c.due_at == now + LEASE)
+        async with self._database.write() as transaction:
+            await transaction.execute(
+                update(recordings).where(claimed, recordings.c.state != "archived").values(due_at=now)
+            )
 
     async def _claim(self, now: datetime) -> list[Row[Any]]:
         async with self._database.read() as connection:
@@ -117,7 +133,8 @@ class Intake:
         async with self._database.read() as connection:
             group, last_day = await shelf(connection, row)
         until = end_of(last_day) if last_day else None
-        kept = await asyncio.to_thread(self._archive.keep, spool.path(look.name), stem, group, until)
+        file = await asyncio.to_thread(spool.here, look)
+        kept = await asyncio.to_thread(self._archive.keep, file, stem, group, until)
         if not await asyncio.to_thread(spool.unchanged, look):
             raise Changed(look.name)
         await self._write_down(row, look, replace(kept, locked_through=last_day), clock.now())
@@ -146,7 +163,8 @@ class Intake:
         """The row and the journal in one transaction; nothing when another process was faster."""
         async with self._database.write() as transaction:
             connected_at, call = await _call_of(transaction, row, now)
-            judgement = judge(row, kept.proof, connected_at)
+            quiet = await quiet_times(transaction.connection, row.call_id)
+            judgement = judge(row, kept.proof, connected_at, quiet)
             done = await transaction.execute(
                 update(recordings)
                 .where(recordings.c.id == row.id, recordings.c.state != "archived")

@@ -13,20 +13,23 @@ from sqlalchemy.engine import Row
 from config.database import Database
 from config.errors import NotFound
 from recordings.archive import Archive
-from recordings.compose import SIDES, Part, Plan, compose, plan
+from recordings.compose import Plan, compose, plan
 from recordings.formats import Format, to_mp3, to_wav
+from recordings.heard import Heard, heard_in, is_waited_for
 from recordings.peaks import call_waveform
 from recordings.plays import Plays
 from recordings.regions import call_regions
 from recordings.replay_cache import ReplayCache
 from recordings.tables import recordings
 
-VERSION = "1"
+VERSION = "2"
 """Part of every cache key: raised when the composition changes."""
 CACHE_BYTES = 2 << 30
 COPIES_AT_ONCE = 2
 TRANSCODES_AT_ONCE = 1
 TRIES = 3
+LOOKS, LOOK_EVERY = 25, 0.2
+"""How often, and after how many seconds again, it is looked whether what belongs to a call has come in."""
 TOO_SMALL = "what was made of this recording is removed as soon as it is there: the replay cache is too small"
 CONVERTERS = {"wav": to_wav, "mp3": to_mp3}
 
@@ -51,11 +54,11 @@ class Replay:
 
     async def call_audio(self, call_id: str, form: Format = "flac") -> BinaryIO:
         """The call as heard, an open file: channel 0 our side, channel 1 the outside party. Raises `NoAudio`."""
-        legs = {row.id: row for row in await self._legs(call_id)}
-        planned = plan([_part(row) for row in legs.values()])
+        pieces = {f"{place}": piece for place, piece in enumerate(await self._heard(call_id))}
+        planned = plan([piece.part(key) for key, piece in pieces.items()])
 
         def write(target: BinaryIO) -> None:
-            compose(planned, lambda recording_id: self._archive.open(legs[recording_id]), target)
+            compose(planned, lambda key: self._archive.open(pieces[key].row), target)
 
         return await self._as(_cache_key(planned), write, form)
 
@@ -79,24 +82,24 @@ class Replay:
 
         `started_at` is the moment of its first sample, `regions` what `recordings.regions` marks in it.
         """
-        legs = await self._legs(call_id)
-        started_at = min(row.started_at for row in legs)
-        drawn = call_waveform([(SIDES.index(row.leg), row.started_at, row.channels, row.peaks) for row in legs])
+        pieces = await self._heard(call_id)
+        started_at = min(piece.started_at for piece in pieces)
+        drawn = call_waveform([piece.peaks() for piece in pieces])
         async with self._database.read() as connection:
             regions = await call_regions(connection, call_id, drawn, started_at)
         return {**drawn, "started_at": started_at, "regions": regions}
 
-    async def _legs(self, call_id: str) -> list[Row[Any]]:
-        async with self._database.read() as connection:
-            rows = await connection.execute(
-                select(recordings)
-                .where(recordings.c.call_id == call_id, recordings.c.state == "archived", recordings.c.duration > 0)
-                .order_by(recordings.c.leg_started_at, recordings.c.id)
-            )
-            legs = [row for row in rows if row.leg in SIDES]
-        if not legs:
+    async def _heard(self, call_id: str) -> list[Heard]:
+        for _ in range(LOOKS):
+            async with self._database.read() as connection:
+                pieces = await heard_in(connection, call_id)
+                if not pieces or not await is_waited_for(connection, call_id):
+                    break
+            # The other call of a transfer has just ended: a moment, and its party is heard, too.
+            await asyncio.sleep(LOOK_EVERY)
+        if not pieces:
             raise NoAudio("no recording of this call is archived")
-        return legs
+        return pieces
 
     async def _recording(self, recording_id: str) -> Row[Any]:
         async with self._database.read() as connection:
@@ -141,12 +144,8 @@ class Replay:
             await asyncio.to_thread(self.cache.make, name, write)
 
 
-def _part(row: Row[Any]) -> Part:
-    return Part(row.leg, row.id, row.pcm_sha256, row.started_at, round(row.duration * row.rate), row.rate)
-
-
 def _cache_key(planned: Plan) -> str:
     digest = hashlib.sha256(f"{VERSION} {planned.rate}".encode())
     for at, part in planned.placed:
-        digest.update(f" {part.role} {part.pcm_sha256} {at}".encode())
+        digest.update(f" {part.role} {part.pcm_sha256} {part.skip} {part.frames} {at}".encode())
     return digest.hexdigest()

@@ -3,6 +3,7 @@
 Peaks are those of `recordings.peaks`: one byte a channel and 50 ms. Thresholds were tried on G.711 material.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,8 +33,11 @@ class Span:
         return self.end - self.start
 
 
-def doubts_of_peaks(peaks: bytes, channels: int, alike: bool) -> list[str]:
-    """Of one leg's recording: legs-identical (`alike`: its channels hold the very same samples), clipped, dead-air."""
+def doubts_of_peaks(peaks: bytes, channels: int, alike: bool, explained: Sequence[Span] = ()) -> list[str]:
+    """Of one leg's recording: legs-identical (`alike`: its channels hold the very same samples), clipped, dead-air.
+
+    Silence within the `explained` spans (hold, mute, a pause of the recorder) is nobody's absence.
+    """
     if not peaks or channels < 1:
         return []
     windows = np.frombuffer(peaks, np.uint8).reshape(-1, channels)
@@ -42,9 +46,24 @@ def doubts_of_peaks(peaks: bytes, channels: int, alike: bool) -> list[str]:
         doubts.append("legs-identical")
     if _clipped(windows):
         doubts.append("clipped")
-    if channels > 1 and quiet_spans(windows, DEAD_AIR_SECONDS):
+    sounding = np.where(_inside(windows, explained)[:, None], np.uint8(255), windows)
+    if channels > 1 and quiet_spans(sounding, DEAD_AIR_SECONDS):
         doubts.append("dead-air")
     return doubts
+
+
+def unexplained(peaks: bytes, channels: int, explained: Sequence[Span]) -> Windows:
+    """The windows outside these spans, shape (windows, channels)."""
+    windows = np.frombuffer(peaks, np.uint8).reshape(-1, channels)
+    return windows[~_inside(windows, explained)]
+
+
+def _inside(windows: Windows, spans: Sequence[Span]) -> NDArray[np.bool_]:
+    """Which windows lie within the spans, with a second around each: moments are known no better."""
+    inside = np.zeros(len(windows), dtype=np.bool_)
+    for span in spans:
+        inside[max(0, int((span.start - 1) * PER_SECOND)) : max(0, int((span.end + 1) * PER_SECOND))] = True
+    return inside
 
 
 def _clipped(windows: Windows) -> bool:

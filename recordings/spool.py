@@ -84,6 +84,18 @@ class Spool:
             raise ValueError(f"{name!r} is not a file name")
         return self.folder / name
 
+    def here(self, look: Look) -> Path:
+        """Where the file can be read on this machine. Raises OSError."""
+        return self.path(look.name)
+
+    def probe(self) -> None:
+        """Raises OSError unless files can be found here and removed."""
+        with os.scandir(self.folder) as entries:
+            next(entries, None)
+        # access(2) says so for a read-only file system too, and to root as well.
+        if not os.access(self.folder, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "files there cannot be removed", str(self.folder))
+
     def _look(self, name: str) -> Look | None:
         try:
             status = os.lstat(self.path(name))

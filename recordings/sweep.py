@@ -145,7 +145,7 @@ class Sweep:
         reason = "it differs from what was archived for its leg"
         if self._told.get(_subject(pbx, look.name)) == look:
             return reason
-        if await asyncio.to_thread(_sha256, spool.path(look.name)) != row.sha256:
+        if await asyncio.to_thread(_sha256, await asyncio.to_thread(spool.here, look)) != row.sha256:
             return reason
         if not await asyncio.to_thread(self._archive.gives_back, row):
             return "the archive does not give back what was stored for its leg"

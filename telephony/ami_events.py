@@ -244,10 +244,11 @@ class BlindTransfer(ChannelEvent):
     external: bool
 
 
-_ATTENDED = (*_leg("OrigTransferer"), "Result", *_leg("SecondTransferer")[:2])
+_JOINED = ("TransfereeUniqueid", "TransferTargetUniqueid", "TransferTargetChannel", "DestType")
+_ATTENDED = (*_leg("OrigTransferer"), "Result", *_leg("SecondTransferer")[:2], *_JOINED)
 
 
-@_headers(*_ATTENDED, "TransfereeUniqueid", "TransferTargetUniqueid", "DestType", ok=_succeeded)
+@_headers(*_ATTENDED, ok=_succeeded)
 @dataclass(frozen=True, slots=True)
 class AttendedTransfer(ChannelEvent):
     """A transferer joined its two calls; `channel` is its leg in the first, `second_channel` its leg in the second."""
@@ -257,6 +258,7 @@ class AttendedTransfer(ChannelEvent):
     second_uniqueid: str
     transferee_uniqueid: str
     target_uniqueid: str
+    target_channel: str
     dest_type: str
 
 

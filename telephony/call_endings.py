@@ -9,8 +9,11 @@ from sqlalchemy.engine import Row
 from config.database import Transaction
 from telephony import call_records
 from telephony.call_states import EndReason, State
-from telephony.gate import Refusal
+from telephony.inbound import INBOUND
+from telephony.inbound_legs import finish_inbound
 from telephony.outcomes import NOT_PLACED, Ending, LegEnding, judge_agent_leg, judge_customer_leg
+from telephony.passes import Refusal
+from telephony.reservations import TRANSFER
 
 GATE_SILENT = Refusal(
     "gate/silent",
@@ -29,8 +32,14 @@ def is_doubtful(call: Row[Any], legs: Sequence[Row[Any]]) -> bool:
 
 async def finish(transaction: Transaction, call: Row[Any], legs: Sequence[Row[Any]], at: datetime) -> None:
     """End `call` at `at` by what its legs tell; nothing happens to a call that has ended before."""
+    if call.direction == INBOUND:
+        await finish_inbound(transaction, call, legs, at)
+        return
     customers = [leg for leg in legs if leg.role == "customer"]
     agent = next((leg for leg in legs if leg.role == "agent"), None)
+    answered = [leg.answered_at for leg in customers if leg.answered_at]
+    if answered and call.connected_at is None:
+        await call_records.move(transaction, call.id, State.CONNECTED, min(answered))
     decisive = next((leg for leg in customers if leg.answered_at), customers[-1] if customers else agent)
     ending = _judge(call, agent, customers, decisive)
     if ending.end_reason is EndReason.DENIED_AT_DIAL and call.denial is None:
@@ -42,7 +51,24 @@ async def finish(transaction: Transaction, call: Row[Any], legs: Sequence[Row[An
         ending,
         hangup_cause=decisive.hangup_cause if decisive is not None else None,
         tech_cause=decisive.tech_cause if decisive is not None else None,
+        **_moments(call, customers, at),
     )
+
+
+def _moments(call: Row[Any], customers: Sequence[Row[Any]], ended_at: datetime) -> dict[str, datetime]:
+    """The call's moments that are not as written: answered when the leg says so, and none after what came later."""
+    answered = [leg.answered_at for leg in customers if leg.answered_at]
+    known = {
+        name: getattr(call, name) for name in ("connected_at", "alerted_at", "calling_customer_at", "calling_agent_at")
+    }
+    if answered and call.direction == "outbound":
+        known["connected_at"] = min(answered)
+    right, latest = {}, ended_at
+    for name, moment in known.items():
+        if moment is not None:
+            latest = min(moment, latest)
+            right[name] = latest
+    return {name: moment for name, moment in right.items() if moment != getattr(call, name)}
 
 
 def _judge(call: Row[Any], agent: Row[Any] | None, customers: Sequence[Row[Any]], decisive: Row[Any] | None) -> Ending:
@@ -54,7 +80,8 @@ def _judge(call: Row[Any], agent: Row[Any] | None, customers: Sequence[Row[Any]]
                 cause=decisive.hangup_cause,
                 tech_cause=decisive.tech_cause,
                 # A hang-up after Dial() had come to another end (during the busy tone) does not change that end.
-                canceled=decisive.dial_status == "CANCEL" or (decisive.dial_status is None and bool(call.hangup_by)),
+                canceled=decisive.dial_status == "CANCEL"
+                or (bool(call.hangup_by) and (decisive.dial_status is None or call.origin == TRANSFER)),
             )
         )
     if call.denial:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, exists, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,23 +29,31 @@ MOMENTS = (
 )
 
 
+LIVE_MOMENTS = ("held_at", "paused_until")
+"""Moments that come and go while a call lives."""
+
+
 def call_document(row: Row[Any]) -> dict[str, Any]:
     """The call as the API and the event stream show it (contract: GET /v1/calls/{id})."""
-    document = {key: value for key, value in row._mapping.items() if key not in MOMENTS}
-    for key in MOMENTS:
+    moments = (*MOMENTS, *LIVE_MOMENTS)
+    document = {key: value for key, value in row._mapping.items() if key not in moments}
+    for key in moments:
         moment = row._mapping[key]
         document[key] = moment.isoformat() if moment else None
+    for key in ("agent", "number", "decision_id"):
+        document[key] = document[key] or None
     document["attempts_counted"] = 0 if row.outcome in (None, "not_placed") else 1
     return document
 
 
-def _entry(kind: str, row: Row[Any], at: datetime, actor: str) -> Entry:
+def entry(kind: str, row: Row[Any], at: datetime, actor: str) -> Entry:
+    """The journal's entry about a call: whose it is, and the call as it stands."""
     return Entry(
         at=at,
         kind=kind,
         actor=actor,
         client=row.client,
-        agent=row.agent,
+        agent=row.agent or None,
         case_id=row.case_id,
         call_id=row.id,
         data={"call": call_document(row)},
@@ -53,9 +61,10 @@ def _entry(kind: str, row: Row[Any], at: datetime, actor: str) -> Entry:
 
 
 async def create(transaction: Transaction, values: dict[str, Any], now: datetime) -> Row[Any]:
-    """Write the intent to call: the row exists before Originate goes out."""
+    """Write the intent to call: the row exists before Originate goes out. Who starts it speaks for our side at first."""
+    values = {"current_agent": values["agent"], **values}
     row = (await transaction.execute(insert(calls).values(**values).returning(*calls.c))).one()
-    transaction.journal(_entry("call.created", row, now, row.agent))
+    transaction.journal(entry("call.created", row, now, row.agent))
     return row
 
 
@@ -78,7 +87,7 @@ async def move(
     statement = update(calls).where(calls.c.id == call_id, calls.c.state.in_(states)).values(**values)
     row = (await transaction.execute(statement.returning(*calls.c))).first()
     if row is not None:
-        transaction.journal(_entry("call.state", row, at, "system"))
+        transaction.journal(entry("call.state", row, at, "system"))
     return row
 
 
@@ -87,7 +96,7 @@ async def note(transaction: Transaction, call_id: str, at: datetime, **columns: 
     statement = update(calls).where(calls.c.id == call_id, calls.c.ended_at.is_(None)).values(**columns)
     row = (await transaction.execute(statement.returning(*calls.c))).first()
     if row is not None:
-        transaction.journal(_entry("call.state", row, at, "system"))
+        transaction.journal(entry("call.state", row, at, "system"))
     return row
 
 
@@ -99,8 +108,12 @@ async def end(
     *,
     hangup_cause: int | None = None,
     tech_cause: str | None = None,
+    **columns: Any,
 ) -> Row[Any] | None:
-    """Close a call once; its reservation becomes the outcome that the caps count. None when it was closed before."""
+    """Close a call once; its reservation becomes the outcome that the caps count. None when it was closed before.
+
+    `columns`: moments that are known better by now.
+    """
     statement = (
         update(calls)
         .where(calls.c.id == call_id, calls.c.ended_at.is_(None))
@@ -111,12 +124,13 @@ async def end(
             outcome=ending.outcome,
             hangup_cause=hangup_cause,
             tech_cause=tech_cause,
+            **columns,
         )
     )
     row = (await transaction.execute(statement.returning(*calls.c))).first()
     if row is not None:
         await set_contact(transaction, call_id, outcome=ending.outcome)
-        transaction.journal(_entry("call.ended", row, at, "system"))
+        transaction.journal(entry("call.ended", row, at, "system"))
     return row
 
 
@@ -129,14 +143,15 @@ async def add_violation(
         return False
     marked = update(calls).where(calls.c.id == call_id).values(violations=[*row.violations, violation])
     row = (await transaction.execute(marked.returning(*calls.c))).one()
-    entry = _entry("call.violation", row, at, "system")
-    transaction.journal(replace(entry, data={"violation": violation, **data, **entry.data}))
+    told = entry("call.violation", row, at, "system")
+    transaction.journal(replace(told, data={"violation": violation, **data, **told.data}))
     return True
 
 
 async def set_contact(transaction: Transaction, call_id: str, **columns: Any) -> None:
-    """Update the history entry of a call."""
-    await transaction.execute(update(contacts).where(contacts.c.id == call_id).values(**columns))
+    """Update the history entries of a call: its own, and those of further parties that have the number."""
+    theirs = (contacts.c.id == call_id) | (contacts.c.call_id == call_id)
+    await transaction.execute(update(contacts).where(theirs).values(**columns))
 
 
 async def find(connection: AsyncConnection, call_id: str) -> Row[Any] | None:
@@ -146,13 +161,36 @@ async def find(connection: AsyncConnection, call_id: str) -> Row[Any] | None:
 
 async def open_call_of(connection: AsyncConnection, agent: str, pbx: str, extension: str) -> Row[Any] | None:
     """The call that occupies this agent or this phone."""
-    mine = (calls.c.agent == agent) | ((calls.c.pbx == pbx) & (calls.c.extension == extension))
-    return (await connection.execute(select(calls).where(calls.c.ended_at.is_(None), mine).limit(1))).first()
+    return next(iter(await open_calls_of(connection, agent, pbx, extension)), None)
+
+
+async def open_calls_of(connection: AsyncConnection, agent: str, pbx: str, extension: str) -> list[Row[Any]]:
+    """The calls that occupy this agent or this phone, oldest first.
+
+    One that was handed on occupies who has it now. A transfer's target occupies only who consults it.
+    """
+    own_phone = (calls.c.pbx == pbx) & (calls.c.extension == extension) & (calls.c.current_agent == calls.c.agent)
+    mine = (calls.c.current_agent == agent) | own_phone
+    side = exists().where(legs.c.call_id == calls.c.id, legs.c.role == "agent")
+    there = side.where(legs.c.ended_at.is_(None))
+    taken = or_(there, and_(~side, calls.c.origin != "transfer"))
+    statement = select(calls).where(calls.c.ended_at.is_(None), mine, taken).order_by(calls.c.created_at)
+    return list((await connection.execute(statement)).all())
 
 
 async def open_calls(connection: AsyncConnection, pbx: str) -> list[Row[Any]]:
     """Every call of a PBX that has not ended."""
     return list((await connection.execute(select(calls).where(calls.c.ended_at.is_(None), calls.c.pbx == pbx))).all())
+
+
+async def channels_to_end(connection: AsyncConnection, call: Row[Any]) -> list[str]:
+    """What to hang up to end the call: the channel that began it, which takes the rest along.
+
+    Of a transfer's target only its own legs: the party that was sent there goes back.
+    """
+    if call.origin != "transfer":
+        return [call.uniqueid]
+    return [leg.uniqueid for leg in await legs_of(connection, call.id) if leg.ended_at is None]
 
 
 async def legs_of(connection: AsyncConnection, call_id: str) -> list[Row[Any]]:

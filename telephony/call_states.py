@@ -27,12 +27,14 @@ class EndReason(StrEnum):
     AGENT_NO_ANSWER = "agent_no_answer"
     AGENT_BUSY = "agent_busy"
     DENIED_AT_DIAL = "denied_at_dial"
+    CLOSED = "closed"
     LOST = "lost"
 
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.CALLING_AGENT, State.CALLING_CUSTOMER, State.UNKNOWN, State.ENDED}),
-    State.CALLING_AGENT: frozenset({State.CALLING_CUSTOMER, State.UNKNOWN, State.ENDED}),
+    # An inbound call is connected by the collector who answers.
+    State.CALLING_AGENT: frozenset({State.CALLING_CUSTOMER, State.CONNECTED, State.UNKNOWN, State.ENDED}),
     State.CALLING_CUSTOMER: frozenset({State.CONNECTED, State.UNKNOWN, State.ENDED}),
     State.CONNECTED: frozenset({State.HELD, State.UNKNOWN, State.ENDED}),
     State.HELD: frozenset({State.CONNECTED, State.UNKNOWN, State.ENDED}),

@@ -10,22 +10,24 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import insert
 from sqlalchemy.engine import Row
 
 from config import clock
 from config.database import Database, Transaction
 from config.errors import Fault, Invalid
+from config.settings import AutoAnswer
 from telephony import call_records, trunks
 from telephony.ami import AnswerUnknown, PbxUnavailable
+from telephony.auto_answer import VARIABLES
 from telephony.call_states import EndReason, State
 from telephony.decisions import Decider, Decision, store
 from telephony.dialplan import CLICK
 from telephony.gathering import Subject
+from telephony.live_legs import live_legs
 from telephony.outcomes import NOT_PLACED, Ending
 from telephony.pbx import Pbx
 from telephony.phones import AgentBusy, AgentUnavailable
-from telephony.tables import contacts
+from telephony.reservations import call_values, reserve_attempt
 
 log = structlog.get_logger(__name__)
 
@@ -94,8 +96,9 @@ class Dialer:
             return decision, None
         if not await trunks.routes_for(transaction.connection, phone.pbx, subject.number):
             raise NoTrunk("no trunk is set up for this number; an administrator can add one")
-        await transaction.execute(insert(contacts).values(_reservation(call_id, decision, now)))
-        row = await call_records.create(transaction, _call_values(call_id, decision, phone, now), now)
+        await reserve_attempt(transaction, call_id, [decision], now)
+        values = call_values(call_id, decision, phone.pbx, phone.extension, now)
+        row = await call_records.create(transaction, values, now)
         return decision, row
 
     async def check(self, subject: Subject, now: datetime) -> Decision:
@@ -105,7 +108,7 @@ class Dialer:
             await store(transaction, decision, "check", None)
             return decision
 
-    async def originate(self, call: Row[Any]) -> Row[Any]:
+    async def originate(self, call: Row[Any], auto_answer: AutoAnswer = "none") -> Row[Any]:
         """Ring the collector's phone for a call that was reserved; returns the row as the PBX's answer left it.
 
         Raises PbxUnavailable when nothing was sent or the PBX refused, Invalid for an extension that must not be sent:
@@ -118,7 +121,7 @@ class Dialer:
                 endpoint=f"PJSIP/{call.extension}",
                 context=CLICK,
                 extension="s",
-                variables={"__RINGFENCE_CALL": call.id},
+                variables={"__RINGFENCE_CALL": call.id, **VARIABLES[auto_answer]},
                 caller_id=call.number,
                 timeout_s=self.agent_ring_seconds,
             )
@@ -148,51 +151,8 @@ class Dialer:
         """Hang up a call at any moment; one whose phone does not ring yet is stopped as soon as its channel appears."""
         async with self.database.write() as transaction:
             await call_records.note(transaction, call.id, clock.now(), hangup_by=by)
-        await self.pbxs[call.pbx].link.send("Hangup", {"Channel": call.uniqueid, "Cause": "16"})
-
-
-def _reservation(call_id: str, decision: Decision, now: datetime) -> dict[str, Any]:
-    known, subject = decision.known, decision.subject
-    return {
-        "id": call_id,
-        "at": now,
-        "party_id": subject.party_id,
-        "household": known.party.get("household"),
-        "number": subject.number,
-        "number_kind": known.number.get("kind"),
-        "debts": known.debts,
-        "account": known.account,
-        "case_id": subject.case_id,
-        "direction": "outbound",
-        "channel": "call",
-        "by": "us",
-        "outcome": "reserved",
-        "consented": decision.verdict.consented,
-    }
-
-
-def _override_column(decision: Decision) -> dict[str, Any]:
-    return {"override": decision.override} if decision.override else {}
-
-
-def _call_values(call_id: str, decision: Decision, phone: Phone, now: datetime) -> dict[str, Any]:
-    subject = decision.subject
-    return {
-        "id": call_id,
-        "direction": "outbound",
-        "state": State.QUEUED,
-        "agent": subject.agent,
-        "role": subject.role,
-        "extension": phone.extension,
-        "client": decision.known.client,
-        "case_id": subject.case_id,
-        "party_id": subject.party_id,
-        "number": subject.number,
-        "purpose": subject.purpose,
-        "pbx": phone.pbx,
-        "uniqueid": call_id,
-        "decision_id": decision.id,
-        **_override_column(decision),
-        "created_at": now,
-        "violations": [],
-    }
+            living = await live_legs(transaction.connection, call.id)
+        # One that was handed on has another leg of ours, or only the outside party's.
+        leg = living.agent or living.customer
+        channel = leg.uniqueid if leg is not None else call.uniqueid
+        await self.pbxs[call.pbx].link.send("Hangup", {"Channel": channel, "Cause": "16"})

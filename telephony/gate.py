@@ -2,147 +2,101 @@
 
 It decides again on the facts of this moment (a complaint may have come since the click), names trunk, caller ID and ring
 time, and writes all of it down before the PBX hears the answer. Its silence is a no: the dialplan trusts only its own variable.
+A pass without a call's id is a number typed on a phone or the target of a phone's transfer: `telephony/typed.py`.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy.engine import Row
 
 from config import clock, identifiers
 from config.database import Database, Transaction
 from config.errors import NotFound
-from telephony import call_records, trunks
-from telephony.call_states import BEFORE_THE_GATE, State
-from telephony.decisions import Decider, Decision, seconds_allowed, store
+from telephony import allowed_numbers, call_records
+from telephony.call_states import BEFORE_THE_GATE
+from telephony.decisions import Decider, store
 from telephony.fastagi import Request
-from telephony.gathering import Subject, policy_of
-from telephony.outcomes import NOT_PLACED
-
-log = structlog.get_logger(__name__)
-
-Answer = Mapping[str, str]
-DENIED_PROMPT = "cannot-complete-as-dialed"
-"""Of Asterisk's own sounds; the dialplan adds a tone, and the page says the reason in words."""
-SHORTEST_RING = 5
-"""Seconds: with less of the calling window left, ringing would only startle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why the gate let nothing through, in the collector's words."""
-
-    rule: str
-    reason: str
-    reason_zh: str
-    retry_at: str | None = None
-
-    def document(self) -> dict[str, Any]:
-        """As shown on the call."""
-        return {"rule": self.rule, "reason": self.reason, "reason_zh": self.reason_zh, "retry_at": self.retry_at}
-
+from telephony.gathering import Subject
+from telephony.next_trunk import another_way, asks_again
+from telephony.passes import FOREIGN_CHANNEL, GONE, Answer, Refusal, deny, give_back, in_words, let_out
+from telephony.reservations import TRANSFER
+from telephony.typed import NO_CASE, RECORDER_DOWN, TypedNumbers
 
 NO_TICKET = Refusal(
     "gate/no-ticket",
     "This call was not started from a case, so it may not leave.",
-    "该呼叫不是从案件发起的,不能外呼。",
+    "该呼叫不是从案件发起的，不能外呼。",
 )
 SETTLED = Refusal(
     "gate/already-settled",
     "This call was already finished or dialled once; start a new one from the case.",
-    "该呼叫已结束或已拨出过,请从案件重新发起。",
-)
-FOREIGN_CHANNEL = Refusal(
-    "gate/foreign-channel",
-    "The call is not on the collector's own phone (forwarding is not allowed).",
-    "该呼叫不在催收员本人的话机上(不允许呼叫转移)。",
+    "该呼叫已结束或已拨出过，请从案件重新发起。",
 )
 WITHDRAWN = Refusal("gate/hung-up", "The call was hung up before it was dialled.", "拨出前已挂断。")
-GONE = Refusal(
-    "gate/withdrawn",
-    "The number was taken off the case after the click.",
-    "点击之后该号码已从案件中移除。",
-)
-NO_TRUNK = Refusal("gate/no-trunk", "No trunk is set up for this number.", "没有可用于该号码的中继线路。")
-WINDOW_CLOSING = Refusal(
-    "gate/window-closing", "The calling window closes in a few seconds.", "允许拨打的时段即将结束。"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Answers the dialplan. `ring_seconds` bounds the customer's ring."""
+    """Answers the dialplan. `ring_seconds` bounds the customer's ring; without `typed` only calls with an id pass."""
 
     database: Database
     decider: Decider
     ring_seconds: int
+    typed: TypedNumbers | None = None
 
     async def __call__(self, request: Request) -> Answer:
-        """Handle one AGI() pass: `/gate` with the call's id, or `/probe` by which `pbx check` sees that we're here."""
+        """Handle one AGI() pass: `/gate` (docs/dialplan.md has its arguments), or `/probe` by `pbx check`."""
         if request.path == "/probe":
             return {"RINGFENCE_VERDICT": "probe"}
         if request.path != "/gate":
-            return _deny()
+            return deny(NO_TICKET, channel=request.channel)
         call_id = request.arguments[0] if request.arguments else ""
-        if not identifiers.PATTERN.fullmatch(call_id):
-            return self._refuse_stranger(request)
         async with self.database.write() as transaction:
+            if not call_id and self.typed is not None and self.typed.asks(request):
+                return await self.typed.judge(transaction, request, self.ring_seconds, clock.now())
+            if not identifiers.PATTERN.fullmatch(call_id):
+                return deny(NO_TICKET, channel=request.channel)
             return await self._pass(transaction, call_id, request, clock.now())
-
-    def _refuse_stranger(self, request: Request) -> Answer:
-        log.warning("gate.refused", rule=NO_TICKET.rule, channel=request.channel)
-        return _deny()
 
     async def _pass(self, transaction: Transaction, call_id: str, request: Request, now: datetime) -> Answer:
         call = await _locked_call(transaction, call_id)
         if call is None:
-            return self._refuse_stranger(request)
+            return deny(NO_TICKET, channel=request.channel)
+        if asks_again(request):
+            return await another_way(transaction, call, request, self.decider, self.ring_seconds, now)
         refusal = _not_this_call(call, request)
+        if refusal in (FOREIGN_CHANNEL, SETTLED):
+            return deny(refusal, call_id=call_id, channel=request.channel)
         if refusal is not None:
-            return await _refuse(transaction, call, refusal, now, ours=refusal is not FOREIGN_CHANNEL)
+            return await give_back(transaction, call, refusal, now)
+        if call.case_id is None:
+            return await self._listed(transaction, call, now)
         subject = Subject(call.case_id, call.party_id, call.number, call.agent, call.role, call.purpose)
         try:
             decision = await self.decider.decide(transaction.connection, subject, now, without_call=call_id)
-        except NotFound as gone:
-            log.info("gate.subject_gone", call_id=call_id, detail=gone.detail)
-            return await _refuse(transaction, call, GONE, now)
+        except NotFound:
+            return await give_back(transaction, call, GONE, now)
         await store(transaction, decision, "gate", call_id)
-        if not decision.allowed:
-            return await _refuse(transaction, call, _in_words(decision), now)
-        return await self._let_through(transaction, call, decision, now)
+        passed = in_words(decision)
+        if decision.allowed:
+            answer = await let_out(transaction, call, [decision], self.ring_seconds, now)
+            if not isinstance(answer, Refusal):
+                return answer
+            passed = answer
+        return await give_back(transaction, call, passed, now)
 
-    async def _let_through(self, transaction: Transaction, call: Row[Any], decision: Decision, now: datetime) -> Answer:
-        routes = await trunks.routes_for(transaction.connection, call.pbx, call.number)
-        if not routes:
-            return await _refuse(transaction, call, NO_TRUNK, now)
-        ring = seconds_allowed(decision.facts, self.ring_seconds)
-        if ring < SHORTEST_RING:
-            return await _refuse(transaction, call, WINDOW_CLOSING, now)
-        route = routes[0]
-        lifted: dict[str, Any] = {"override": decision.override} if decision.override else {}
-        await call_records.move(
-            transaction,
-            call.id,
-            State.CALLING_CUSTOMER,
-            now,
-            trunk=route.trunk,
-            caller_id=route.caller_id,
-            **lifted,
-        )
-        consented = decision.verdict.consented
-        await call_records.set_contact(transaction, call.id, at=now, outcome="live", consented=consented)
-        policy = await policy_of(transaction.connection, decision.known.client)
-        return {
-            "RINGFENCE_DIAL": f"PJSIP/{route.dialled}@{route.endpoint}",
-            "RINGFENCE_CALLERID": route.caller_id or "",
-            "RINGFENCE_RING": str(ring),
-            "RINGFENCE_ANNOUNCE": (policy.announcement if policy else None) or "",
-            "RINGFENCE_VERDICT": "allow",
-        }
+    async def _listed(self, transaction: Transaction, call: Row[Any], now: datetime) -> Answer:
+        """A transfer's target that no case holds: only the list of allowed numbers lets it out, recorded all the same."""
+        clients = [call.client] if call.client else []
+        if await allowed_numbers.listed(transaction.connection, call.number, call.pbx, clients) is None:
+            return await give_back(transaction, call, NO_CASE, now)
+        if not self.decider.gathering.recorder_healthy():
+            return await give_back(transaction, call, RECORDER_DOWN, now)
+        answer = await let_out(transaction, call, [], self.ring_seconds, now)
+        return await give_back(transaction, call, answer, now) if isinstance(answer, Refusal) else answer
 
 
 async def _locked_call(transaction: Transaction, call_id: str) -> Row[Any] | None:
@@ -155,39 +109,17 @@ async def _locked_call(transaction: Transaction, call_id: str) -> Row[Any] | Non
 
 
 def _not_this_call(call: Row[Any], request: Request) -> Refusal | None:
-    """Whether the channel that asks is the one we originated for a call that has not been dialled yet."""
+    """Whether the channel that asks is the one named for a call that has not been dialled yet.
+
+    A click's is the collector's own phone. A transfer's row names it: the outside party's channel, or a consulting one's.
+    """
     if call.state not in BEFORE_THE_GATE or call.calling_customer_at is not None:
         return SETTLED
-    if request.uniqueid != call.uniqueid or not _is_own_phone(request.channel, call.extension):
+    own = call.origin == TRANSFER or _is_own_phone(request.channel, call.extension)
+    if request.uniqueid != call.uniqueid or not own:
         return FOREIGN_CHANNEL
     return WITHDRAWN if call.hangup_by else None
 
 
 def _is_own_phone(channel: str, extension: str) -> bool:
     return re.fullmatch(rf"PJSIP/{re.escape(extension)}-[0-9a-f]+", channel) is not None
-
-
-def _in_words(decision: Decision) -> Refusal:
-    result = decision.verdict.document()
-    reasons = result.get("reasons") or {}
-    return Refusal(
-        result["rule"],
-        result["reason"],
-        reasons.get("zh") or result.get("reason_zh") or result["reason"],
-        result["retry_at"],
-    )
-
-
-async def _refuse(
-    transaction: Transaction, call: Row[Any], refusal: Refusal, now: datetime, *, ours: bool = True
-) -> Answer:
-    """Say no, and when it is the call's own channel that asked, show why on the call and give the attempt back."""
-    if ours and refusal is not SETTLED:
-        await call_records.note(transaction, call.id, now, denial=refusal.document())
-        await call_records.set_contact(transaction, call.id, outcome=NOT_PLACED)
-    log.info("gate.refused", rule=refusal.rule, call_id=call.id)
-    return _deny()
-
-
-def _deny() -> Answer:
-    return {"RINGFENCE_PROMPT": DENIED_PROMPT, "RINGFENCE_VERDICT": "deny"}

@@ -171,7 +171,8 @@ async def history(
     if until is not None:
         statement = statement.where(contacts.c.at <= until)
     if without_call is not None:
-        statement = statement.where(contacts.c.id != without_call)
+        others = or_(contacts.c.call_id.is_(None), contacts.c.call_id != without_call)
+        statement = statement.where(contacts.c.id != without_call, others)
     return [_history_entry(row) for row in await connection.execute(statement)]
 
 

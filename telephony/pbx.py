@@ -4,6 +4,7 @@ Of several service processes each has a link, but only the holder of the PBX's l
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,23 +16,30 @@ from config.leases import Lease
 from config.settings import Pbx as PbxSettings
 from telephony.ami import AmiAccount, AmiLink, AnswerUnknown, Inbox, LinkState, PbxUnavailable, StateChange
 from telephony.ami_events import AmiEvent, DeviceStateChange
+from telephony.answer_times import HeardAnswer, correct_answers, late_answers
+from telephony.asking import WhoHas
+from telephony.call_closing import close_calls
 from telephony.call_records import open_calls
 from telephony.call_states import BEFORE_THE_GATE
 from telephony.call_tracker import CallTracker
+from telephony.live_legs import adopt
+from telephony.markers import LEGS, read_markers
 from telephony.phones import Phones
 from telephony.settlement import settle
 
 log = structlog.get_logger(__name__)
 
-MARKERS_AFTER = timedelta(seconds=5)
 BATCH = 25
 """Events written in one transaction at most: enough to carry a storm, few enough that a click need not wait long."""
 
 
 class Pbx:
-    """Owns the link and follows it until closed. `process` names this service process among several."""
+    """Owns the link and follows it until closed. `process` names this service process among several.
 
-    def __init__(self, settings: PbxSettings, database: Database, process: str) -> None:
+    `who_has` tells whose phone one is: that of a colleague who gets a call that was handed on.
+    """
+
+    def __init__(self, settings: PbxSettings, database: Database, process: str, who_has: WhoHas | None = None) -> None:
         self.name = settings.name
         self.settings = settings
         self._database = database
@@ -42,9 +50,16 @@ class Pbx:
         self.link = AmiLink(account, on_event=self._inbox.event, on_state=self._inbox.state)
         self.lease = Lease(database, f"pbx:{settings.name}", process)
         self.phones = Phones()
-        self.tracker = CallTracker(self.name)
+        self.tracker = CallTracker(self.name, who_has)
+        self.listeners: list[Callable[[AmiEvent], None]] = []
+        """Told of every event as it arrives, whosever channel it is about; they must not wait."""
+        self.watched_trunks: frozenset[str] = frozenset()
+        """The endpoints on which a leg without the gate's leave is hung up (telephony/trunk_watch.py)."""
         self._follower: asyncio.Task[None] | None = None
         self._next: StateChange | None = None
+        self._closer: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()  # a call's last leg is gone, or somebody has answered
+        self._doubtful = False  # only a look at the PBX's channels can tell how a call ended
         self._adrift = False  # an event was lost: what follows it makes no sense until the next settlement
         self._books = asyncio.Lock()
         self._settled = False
@@ -56,13 +71,15 @@ class Pbx:
         await self.lease.renew()
         await self.link.start()
         self._follower = asyncio.create_task(self._follow(), name=f"pbx {self.name}")
+        self._closer = asyncio.create_task(self._look_closer(), name=f"endings of pbx {self.name}")
 
     async def close(self) -> None:
         """Let go of the PBX; live calls go on there and are taken up by the next process."""
         await self.link.close()
-        if self._follower is not None:
-            self._follower.cancel()
-            await asyncio.gather(self._follower, return_exceptions=True)
+        for task in (self._follower, self._closer):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         await self.lease.release()
 
     @property
@@ -86,20 +103,17 @@ class Pbx:
             return
         if not self._settled:
             await self._settle(afresh=True)
-        elif now - self._settled_at >= self._interval(afresh_after) or await self._in_doubt(now - doubt_after):
+        elif now - self._settled_at >= afresh_after:
+            await self.phones.read(self.link)
             await self._settle(afresh=False)
-
-    def _interval(self, usual: timedelta) -> timedelta:
-        """Ended calls have left markers at the PBX: they are read soon, and cleared; at once where only they can tell."""
-        if self.tracker.doubts:
-            return timedelta()
-        return min(usual, MARKERS_AFTER) if self.tracker.ended_calls else usual
+        elif self._doubtful or self.tracker.unknown_call or await self._in_doubt(now - doubt_after):
+            await self._settle(afresh=False)
 
     async def _settle(self, *, afresh: bool) -> None:
         async with self._books:
             if afresh:
                 self.tracker.forget_all()
-            self.tracker.ended_calls = self.tracker.doubts = 0
+            self._doubtful = self.tracker.unknown_call = False
             await settle(self._database, self.tracker, self.link, clock.now())
             self._settled, self._settled_at = True, clock.now()
 
@@ -163,11 +177,55 @@ class Pbx:
                     break
                 if self._concerns(item):
                     await self.tracker.apply(transaction, item, clock.now())
+        if self.tracker.has_over or self.tracker.has_answers:
+            self._news.set()
         for uniqueid in self.tracker.take_strays():
             await self.hang_up(uniqueid)
+        for stranger in self.tracker.conversations.take_strangers():
+            await adopt(self.link, stranger, self.settings.spool_pbx)
+
+    async def _look_closer(self) -> None:
+        """Close what is over and date what was answered, beside the stream of events: a round trip for all of it."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            over, answers = self.tracker.take_over(), self.tracker.take_answers()
+            try:
+                if over:
+                    await self._close(over)
+                if answers:
+                    await self._date(answers)
+            except (PbxUnavailable, AnswerUnknown) as error:
+                log.warning("pbx.endings_unread", pbx=self.name, detail=error.detail)
+                self._doubtful = bool(over) or self._doubtful
+            except Exception:
+                log.exception("pbx.close_failed", pbx=self.name)
+                self._doubtful = bool(over) or self._doubtful
+
+    async def _close(self, over: list[str]) -> None:
+        # A leg's hang-up handler has written before the PBX reports the leg's Hangup.
+        markers = await read_markers(self.link, LEGS)
+        async with self._books:
+            if not self.lease.held:
+                return
+            async with self._database.write() as transaction:
+                closed, doubtful = await close_calls(transaction, self.name, over, markers)
+        self._doubtful = self._doubtful or bool(doubtful)
+        await markers.delete_of(self.link, closed)
+
+    async def _date(self, answers: list[HeardAnswer]) -> None:
+        late = await late_answers(self.link, answers)
+        if not late:
+            return
+        async with self._books:
+            if self.lease.held:
+                async with self._database.write() as transaction:
+                    await correct_answers(transaction, self.name, late)
 
     def _wanted(self, event: AmiEvent) -> bool:
         """Whether the event is worth a place in the queue: a busy PBX speaks of thousands of channels that are not ours."""
+        for listener in self.listeners:
+            listener(event)
         if isinstance(event, DeviceStateChange):
             self.phones.changed(event)
             return False

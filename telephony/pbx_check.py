@@ -1,67 +1,58 @@
 """What is missing or wrong on a PBX, each with the one sentence that mends it. Looks and tries, changes nothing."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from telephony.ami import AmiLink
-from telephony.dialplan import DESK, FAMILY, FILE, PROBE, DialplanSettings, sections
+from telephony.ari import StoredRecordings
+from telephony.dialplan import FAMILY, FILE, PROBE, DialplanSettings, sections
 from telephony.pbx_clock import clock_difference
-from telephony.pbx_needs import ACTIONS, EVENT_CLASSES, MODULES, MODULES_FOR_URLS
+from telephony.pbx_findings import Checked, Finding, Severity
+from telephony.pbx_needs import ACTIONS, BROUGHT_BY, EVENT_CLASSES, MODULES, MODULES_FOR_URLS
 from telephony.pbx_probe import ask, new_token
-from telephony.pbx_state import EXTENSIONS, is_included, phone_contexts, running_dialplan, unlike, written_sections
+from telephony.pbx_rounds import manager_users, ways_round
+from telephony.pbx_state import EXTENSIONS, is_included, running_dialplan, unlike, written_sections
 from telephony.spool_probe import NOT_APPLIED, probe_spool
+
+__all__ = ["LOOKS", "Finding", "Progress", "Severity", "check"]
 
 OLDEST_MAJOR = 20
 CLOCK_SECONDS = 2.0
 """A clock further off than this moves calling hours and the order of what happened."""
 
 
-class Severity(StrEnum):
-    """error: calls fail or go unrecorded; warning: something is lost or bypassed; info: worth knowing."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
+Progress = Callable[[str, int], None]
+"""Told the name of each look of LOOKS as it begins, and how many are done."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong: `where` on the PBX, what, and how to mend it."""
-
-    code: str
-    severity: Severity
-    where: str
-    message: str
-    mend: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checked:
-    """What to hold the PBX against."""
-
-    link: AmiLink
-    dialplan: DialplanSettings
-    spool_local: Path
-    trunks: Sequence[str] = ()
+def _unheard(_look: str, _done: int) -> None:
+    """Progress for those who do not watch."""
 
 
 async def check(
-    link: AmiLink, settings: DialplanSettings, *, spool_local: Path, trunks: Sequence[str] = ()
+    link: AmiLink,
+    settings: DialplanSettings,
+    *,
+    spool_local: Path,
+    trunks: Sequence[str] = (),
+    stored: StoredRecordings | None = None,
+    progress: Progress = _unheard,
 ) -> list[Finding]:
-    """All that is wrong, worst first. `spool_local` is the spool as we see it, `trunks` the endpoints calls leave by.
+    """All that is wrong, worst first.
+
+    `spool_local` is the spool as we see it (`stored`: its files, where they come over ARI), `trunks` the endpoints calls leave by.
 
     Raises PbxUnavailable if the PBX is not there or refuses the login, AnswerUnknown if it stops answering.
     """
     await link.connected()
-    subject = Checked(link=link, dialplan=settings, spool_local=spool_local, trunks=trunks)
-    denied = [finding async for finding in _account(subject)]
-    found = list(denied)
-    if not any(finding.severity is Severity.ERROR for finding in denied):
-        for look in _LOOKS:
-            found += [finding async for finding in look(subject)]
+    subject = Checked(link=link, dialplan=settings, spool_local=spool_local, trunks=trunks, stored=stored)
+    found: list[Finding] = []
+    for done, (name, look) in enumerate(_LOOKS.items()):
+        progress(name, done)
+        found += [finding async for finding in look(subject)]
+        if name == ACCOUNT and any(finding.severity is Severity.ERROR for finding in found):
+            break  # what it may not ask, it cannot look at
     order = list(Severity)
     return sorted(found, key=lambda finding: order.index(finding.severity))
 
@@ -70,7 +61,7 @@ async def _account(on: Checked) -> AsyncIterator[Finding]:
     allowed = {name.lower() for name in (await on.link.send("ListCommands")).fields}
     lacking: dict[str, list[str]] = {}
     for action, needed in ACTIONS.items():
-        if action.lower() not in allowed:
+        if action.lower() not in allowed and await _could_be_sent(on, action):
             lacking.setdefault(needed, []).append(action)
     user = on.link.account.username
     for needed, actions in lacking.items():
@@ -93,6 +84,15 @@ async def _account(on: Checked) -> AsyncIterator[Finding]:
                 f"The AMI user does not hear events of: {', '.join(missing)}.",
                 f"Add {','.join(missing)} to read = of [{user}] in manager.conf, then run `manager reload` on the PBX.",
             )
+
+
+async def _could_be_sent(on: Checked, action: str) -> bool:
+    """Whether the PBX has the action at all; a module that is missing is told as such."""
+    module = BROUGHT_BY.get(action)
+    if module is None:
+        return True
+    loaded = await on.link.send("ModuleCheck", {"Module": module})
+    return loaded.ok or "permission" in loaded.message.lower()
 
 
 async def _version(on: Checked) -> AsyncIterator[Finding]:
@@ -170,21 +170,9 @@ async def _gate(on: Checked) -> AsyncIterator[Finding]:
 
 
 async def _spool(on: Checked) -> AsyncIterator[Finding]:
-    problem = await probe_spool(on.link, on.dialplan.spool, on.spool_local)
+    problem = await probe_spool(on.link, on.dialplan.spool, on.spool_local, on.stored)
     if problem is not None and problem is not NOT_APPLIED:
         yield Finding(problem.code, Severity.ERROR, problem.where, problem.message, problem.mend)
-
-
-async def _phones(on: Checked) -> AsyncIterator[Finding]:
-    for phone, context in (await phone_contexts(on.link)).items():
-        if context != DESK and phone not in on.trunks:
-            yield Finding(
-                "phone-context",
-                Severity.WARNING,
-                f"PJSIP endpoint {phone}",
-                f"What this phone dials itself goes to the context {context}, past the gate.",
-                f"Run `ringfence pbx apply {on.link.account.name} --phones {phone}`, or leave it if it may not dial out.",
-            )
 
 
 async def _trunks(on: Checked) -> AsyncIterator[Finding]:
@@ -228,14 +216,19 @@ async def _clock(on: Checked) -> AsyncIterator[Finding]:
         )
 
 
-_LOOKS: tuple[Callable[[Checked], AsyncIterator[Finding]], ...] = (
-    _version,
-    _modules,
-    _dialplan,
-    _gate,
-    _spool,
-    _phones,
-    _trunks,
-    _emergency,
-    _clock,
-)
+ACCOUNT = "account"
+_LOOKS: Mapping[str, Callable[[Checked], AsyncIterator[Finding]]] = {
+    ACCOUNT: _account,
+    "version": _version,
+    "modules": _modules,
+    "dialplan": _dialplan,
+    "gate": _gate,
+    "spool": _spool,
+    "ways": ways_round,
+    "trunks": _trunks,
+    "emergency": _emergency,
+    "managers": manager_users,
+    "clock": _clock,
+}
+LOOKS = tuple(_LOOKS)
+"""What is looked at, in this order."""

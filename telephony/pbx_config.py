@@ -5,22 +5,20 @@ told, the context of named phones. Applying again does nothing. docs/dialplan.md
 """
 
 import asyncio
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import unified_diff
 
 import structlog
 
-from config.errors import Invalid
 from telephony.ami import AmiLink
-from telephony.dialplan import DESK, FILE, DialplanSettings, Section, sections
-from telephony.pbx_files import PbxConfigRefused, append, cut, read_config, refuse_exec
+from telephony.dialplan import DESK, FILE, INBOUND, DialplanSettings, Section, sections
+from telephony.pbx_files import append, cut, refuse_exec
+from telephony.pbx_moves import PJSIP, Moves, move, refuse_strangers, trunk_contexts
 from telephony.pbx_probe import PbxConfigFailed, require
 from telephony.pbx_state import (
     EXTENSIONS,
     Contexts,
-    context_of,
     is_included,
     phone_contexts,
     running_dialplan,
@@ -30,7 +28,6 @@ from telephony.pbx_state import (
 
 log = structlog.get_logger(__name__)
 
-PHONES = "pjsip.conf"
 INCLUDE = f'#include "{FILE}"'
 _LINES_A_MESSAGE = 25
 """Each takes four headers of an AMI message, which carries at most 128."""
@@ -54,6 +51,8 @@ class Plan:
     other_phones: Mapping[str, str]
     """Phones whose context is not ours, with that context: reported, changed only when told."""
     notes: tuple[str, ...] = ()
+    other_trunks: Mapping[str, str] = field(default_factory=dict)
+    """Trunks whose incoming calls go elsewhere, with their context: reported, changed only when told."""
 
     @property
     def nothing_to_do(self) -> bool:
@@ -69,6 +68,9 @@ class Plan:
         if self.other_phones:
             listed = ", ".join(f"{phone} ({context})" for phone, context in sorted(self.other_phones.items()))
             parts.append(f"  phones whose own calls bypass the gate, by their context: {listed}")
+        if self.other_trunks:
+            listed = ", ".join(f"{trunk} ({context})" for trunk, context in sorted(self.other_trunks.items()))
+            parts.append(f"  trunks whose incoming calls do not reach us, by their context: {listed}")
         return "\n".join([*parts, *(f"  note: {note}" for note in self.notes)])
 
 
@@ -81,37 +83,49 @@ class _State:
     included: bool
     loaded: bool
     contexts: Mapping[str, str]
+    trunks: Mapping[str, str]
 
     @property
     def file_right(self) -> bool:
         return self.written == list(self.wanted)
 
+    def moving(self, moves: Moves) -> dict[str, str]:
+        """The endpoints to move that are not there yet, with the context they get."""
+        now = {**self.trunks, **self.contexts}
+        return {name: context for name, context in moves.wanted().items() if now[name] != context}
 
-async def plan(link: AmiLink, settings: DialplanSettings, *, phones: Sequence[str] = ()) -> Plan:
+
+async def plan(
+    link: AmiLink, settings: DialplanSettings, *, phones: Sequence[str] = (), inbound: Sequence[str] = ()
+) -> Plan:
     """What `apply` would change. Writes no file; raises PbxUnavailable, PbxConfigFailed, or Invalid for an unknown phone."""
-    return _plan(link, await _look(link, settings), _checked(phones))
+    return _plan(link, await _look(link, settings), Moves(phones, inbound))
 
 
-async def apply(link: AmiLink, settings: DialplanSettings, *, phones: Sequence[str] = ()) -> Plan:
+async def apply(
+    link: AmiLink, settings: DialplanSettings, *, phones: Sequence[str] = (), inbound: Sequence[str] = ()
+) -> Plan:
     """Bring the PBX to what it should be, and prove it; the plan that was carried out. A second time writes nothing.
 
-    `phones`: endpoints to move into our context. Raises as `plan` does, and PbxConfigRefused before anything is written if a
-    file would be damaged. If the PBX does not take it, all is brought back and PbxConfigFailed says why.
+    `phones`: endpoints to move into our context; `inbound`: trunk endpoints whose incoming calls become ours. Raises as
+    `plan` does, and PbxConfigRefused before anything is written if a file would be damaged. If the PBX does not take it,
+    all is brought back and PbxConfigFailed says why.
     """
     state = await _look(link, settings)
-    todo = _plan(link, state, _checked(phones))
+    todo = _plan(link, state, Moves(phones, inbound))
     if todo.nothing_to_do:
         return todo
-    moving = [phone for phone in phones if state.contexts[phone] != DESK]
+    moving = state.moving(Moves(phones, inbound))
     await _refuse_damage(link, state, moving)
     notes: list[str] = []
     if not (state.file_right and state.included and state.loaded):
         notes = await _apply_dialplan(link, state)
     if moving:
-        await _move_phones(link, moving)
+        await move(link, moving)
     others = {phone: context for phone, context in todo.other_phones.items() if phone not in moving}
+    trunks = {trunk: context for trunk, context in todo.other_trunks.items() if trunk not in moving}
     log.info("pbx_config.applied", pbx=todo.pbx, changed=[change.where for change in todo.changes])
-    return Plan(todo.pbx, todo.changes, others, tuple(notes))
+    return Plan(todo.pbx, todo.changes, others, tuple(notes), trunks)
 
 
 async def _look(link: AmiLink, settings: DialplanSettings) -> _State:
@@ -123,16 +137,12 @@ async def _look(link: AmiLink, settings: DialplanSettings) -> _State:
         included=await is_included(link),
         loaded=not unlike(await running_dialplan(link), wanted),
         contexts=await phone_contexts(link),
+        trunks=await trunk_contexts(link),
     )
 
 
-def _plan(link: AmiLink, state: _State, phones: Sequence[str]) -> Plan:
-    unknown = [phone for phone in phones if phone not in state.contexts]
-    if unknown:
-        raise Invalid(
-            f"PBX {link.account.name} has no such phone: {', '.join(unknown)}",
-            [{"field": "phones", "message": "unknown"}],
-        )
+def _plan(link: AmiLink, state: _State, moves: Moves) -> Plan:
+    moves.require_known(link.account.name, state.contexts, state.trunks)
     changes: list[Change] = []
     if not state.file_right:
         changes.append(Change(f"{FILE} (ours)", tuple(_diff(state.written or [], state.wanted))))
@@ -140,25 +150,17 @@ def _plan(link: AmiLink, state: _State, phones: Sequence[str]) -> Plan:
         changes.append(Change(f"{EXTENSIONS}, at its end", (f"+{INCLUDE}",)))
     if not changes and not state.loaded:
         changes.append(Change("dialplan in memory", ("reload: it is not what the files say",)))
-    moves = [
+    now = {**state.trunks, **state.contexts}
+    moved = [
         line
-        for phone in phones
-        if (context := state.contexts[phone]) != DESK
-        for line in (f"-{phone}: context={context}", f"+{phone}: context={DESK}")
+        for name, context in state.moving(moves).items()
+        for line in (f"-{name}: context={now[name]}", f"+{name}: context={context}")
     ]
-    if moves:
-        changes.append(Change(f"{PHONES}, at its end", tuple(moves)))
+    if moved:
+        changes.append(Change(f"{PJSIP}, at its end", tuple(moved)))
     others = {phone: context for phone, context in state.contexts.items() if context != DESK}
-    return Plan(link.account.name, tuple(changes), others)
-
-
-def _checked(phones: Sequence[str]) -> Sequence[str]:
-    for phone in phones:
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,79}", phone):
-            raise Invalid(
-                f"{phone!r} is not the name of a PJSIP endpoint", [{"field": "phones", "message": "not a name"}]
-            )
-    return phones
+    trunks = {trunk: context for trunk, context in state.trunks.items() if context != INBOUND}
+    return Plan(link.account.name, tuple(changes), others, other_trunks=trunks)
 
 
 def _diff(old: Sequence[Section], new: Sequence[Section]) -> Iterator[str]:
@@ -171,20 +173,13 @@ def _diff(old: Sequence[Section], new: Sequence[Section]) -> Iterator[str]:
     return (line for line in changed if not line.startswith(("---", "+++", "@@")))
 
 
-async def _refuse_damage(link: AmiLink, state: _State, moving: Sequence[str]) -> None:
+async def _refuse_damage(link: AmiLink, state: _State, moving: Mapping[str, str]) -> None:
     """Everything that could be damaged is looked at before the first byte is written."""
     if not state.file_right and state.written is not None:
         await refuse_exec(link, FILE)
     if not state.included:
         await refuse_exec(link, EXTENSIONS)
-    if moving:
-        await refuse_exec(link, PHONES)
-        known = await read_config(link, PHONES)
-        strangers = [phone for phone in moving if known is None or phone not in known.names()]
-        if strangers:
-            raise PbxConfigRefused(
-                f"{', '.join(strangers)}: not set up in {PHONES}, so set context={DESK} where they are, then apply again."
-            )
+    await refuse_strangers(link, moving)
 
 
 async def _apply_dialplan(link: AmiLink, state: _State) -> list[str]:
@@ -255,18 +250,3 @@ async def _write(link: AmiLink, wanted: Sequence[Section], present: Sequence[str
         for number, operation in enumerate(operations[start : start + _LINES_A_MESSAGE]):
             fields |= {f"{header}-{number:06}": value for header, value in operation.items()}
         require(await link.send("UpdateConfig", fields), f"UpdateConfig {FILE}", "config")
-
-
-async def _move_phones(link: AmiLink, phones: Sequence[str]) -> None:
-    lines = [line for phone in phones for line in (f"[{phone}](+type=endpoint)", f"context={DESK}")]
-    size = await append(link, PHONES, ["; Ringfence: what these phones dial passes its gate", *lines])
-    deadline = asyncio.get_running_loop().time() + _VERIFY_SECONDS
-    await link.send("Reload", {"Module": "res_pjsip.so"}, timeout=30)
-    while stayed := [phone for phone in phones if await context_of(link, phone) != DESK]:
-        if asyncio.get_running_loop().time() > deadline:
-            await cut(link, PHONES, size)
-            await link.send("Reload", {"Module": "res_pjsip.so"}, timeout=30)
-            raise PbxConfigFailed(
-                f"{', '.join(stayed)} did not take context={DESK}, so {PHONES} was brought back: set it by hand."
-            )
-        await asyncio.sleep(0.2)

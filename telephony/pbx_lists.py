@@ -13,11 +13,14 @@ async def read_list(
 ) -> dict[str, Headers]:
     """The entries of a list action, keyed by their header `by`; an entry that came twice counts once.
 
-    An error is how the PBX says that a list is empty, but for those of its own state, which it always has. Raises
-    PbxUnavailable when less came through than the PBX says there is, several times over.
+    Raises PbxUnavailable when the PBX refuses, or when less came through than it says there is, several times over.
     """
     for _ in range(TRIES):
         answer = await link.send(action, fields)
+        if not answer.ok:
+            raise PbxUnavailable(
+                f"the PBX does not give the list {action}, so nothing can be settled: {answer.message}"
+            )
         entries = {entry.get(by, ""): entry for entry in answer.events}
         if answer.listed is None or len(entries) == answer.listed:
             return entries

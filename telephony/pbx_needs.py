@@ -15,6 +15,7 @@ ACTIONS: Mapping[str, str] = {
     "DBDel": "system",
     "ModuleCheck": "system",
     "PJSIPShowEndpoints": "system",
+    "PJSIPShowEndpoint": "system",
     "Reload": "config",
     "ShowDialPlan": "config",
     "CoreSettings": "system",
@@ -27,8 +28,16 @@ ACTIONS: Mapping[str, str] = {
     "Bridge": "call",
     "PlayDTMF": "call",
     "MuteAudio": "system",
+    "MixMonitor": "system",
+    "MixMonitorMute": "system",
 }
 """Every AMI action the service sends, and the write class that allows it."""
+BROUGHT_BY: Mapping[str, str] = {
+    "MixMonitor": "app_mixmonitor.so",
+    "MixMonitorMute": "app_mixmonitor.so",
+    "MuteAudio": "res_mutestream.so",
+}
+"""Actions that no account may send while the module is not loaded."""
 EVENT_CLASSES = ("system", "call", "user")
 """The read classes whose events the service lives on."""
 
@@ -43,12 +52,16 @@ MODULES: Mapping[str, str] = {
     "format_sln.so": "recording",
     "app_playback.so": "prompts",
     "app_playtones.so": "tones",
+    "app_channelredirect.so": "hold and transfers",
+    "res_mutestream.so": "mute",
     "app_userevent.so": "legs that tell whose they are",
     "func_db.so": "what the PBX writes down",
     "func_env.so": "probing the spool",
     "func_strings.so": "filtering what goes into Dial",
     "func_logic.so": "the dialplan",
     "func_cut.so": "the dialplan",
+    "func_math.so": "ids of inbound calls",
+    "func_md5.so": "ids of inbound calls",
     "func_callerid.so": "caller IDs",
     "func_channel.so": "hang-up handlers",
     "func_hangupcause.so": "hang-up causes",

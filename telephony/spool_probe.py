@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from telephony.ami import AmiLink
+from telephony.ari import AriFailed, StoredRecordings
 from telephony.dialplan import PROBE
 from telephony.pbx_probe import ask, new_token
 from telephony.pbx_state import running_dialplan
@@ -31,8 +32,10 @@ NOT_APPLIED = SpoolProblem(
 )
 
 
-async def probe_spool(link: AmiLink, spool_pbx: str, spool_local: Path) -> SpoolProblem | None:
-    """Record a probe and find it; None when all is well. Takes about a second."""
+async def probe_spool(
+    link: AmiLink, spool_pbx: str, spool_local: Path, stored: StoredRecordings | None = None
+) -> SpoolProblem | None:
+    """Record a probe and find it, over ARI where `stored` is given; None when all is well. Takes about a second."""
     if PROBE not in await running_dialplan(link):
         return NOT_APPLIED
     token = new_token()
@@ -44,10 +47,12 @@ async def probe_spool(link: AmiLink, spool_pbx: str, spool_local: Path) -> Spool
             "Asterisk cannot record into the spool.",
             "Create the folder on the PBX, with free space, owned by the user that Asterisk runs as.",
         )
-    probe = spool_local / f"probe-{token}.raw"
+    name = f"probe-{token}.raw"
     try:
-        seen = await asyncio.to_thread(lambda: probe.stat().st_size)
-        await asyncio.to_thread(probe.unlink)
+        if stored is not None:
+            return await asyncio.to_thread(_fetched, stored, name, int(written))
+        seen = await asyncio.to_thread(lambda: (spool_local / name).stat().st_size)
+        await asyncio.to_thread((spool_local / name).unlink)
     except OSError as error:
         return SpoolProblem(
             "spool-invisible",
@@ -61,5 +66,24 @@ async def probe_spool(link: AmiLink, spool_pbx: str, spool_local: Path) -> Spool
             str(spool_local),
             f"Asterisk wrote {written} bytes, here are {seen}: the two folders are not one, or the mount lags.",
             "Let spool_local name the very folder that spool_pbx names on the PBX.",
+        )
+    return None
+
+
+def _fetched(stored: StoredRecordings, name: str, written: int) -> SpoolProblem | None:
+    """Whether ARI gives the probe, and removes it."""
+    try:
+        seen = stored.size(name)
+        stored.delete(name)
+    except AriFailed as failed:
+        return SpoolProblem(
+            "spool-invisible", "ARI", f"{failed}.", "Enable http.conf and ari.conf on the PBX, with a user for us."
+        )
+    if seen != written:
+        return SpoolProblem(
+            "spool-differs",
+            "ARI",
+            f"Asterisk wrote {written} bytes, and ARI gives {'nothing' if seen is None else seen}.",
+            "Let spool_pbx name a folder below `recording` in Asterisk's own spool: ARI gives away nothing else.",
         )
     return None

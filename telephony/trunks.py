@@ -34,8 +34,11 @@ class Route:
 def written(e164: str, dial_format: DialFormat) -> str:
     """The validated number as a trunk dials it: `+8613800138000`, `8613800138000`, or national.
 
-    National is what people of that country dial: `13800138000`, but `037165551234` with its trunk prefix.
+    National is what people of that country dial: `13800138000`, but `037165551234` with its trunk prefix. A short number
+    (`95588`) has one form only.
     """
+    if not e164.startswith("+"):
+        return e164
     if dial_format == "e164":
         return e164
     if dial_format == "digits":

@@ -7,6 +7,7 @@ import structlog
 
 from config.database import Database
 from telephony.ami import AnswerUnknown, LinkState, PbxUnavailable
+from telephony.ari import stored_recordings
 from telephony.dialplan import FAMILY
 from telephony.pbx import Pbx
 from telephony.pbx_clock import clock_difference
@@ -33,7 +34,8 @@ class Upkeep:
     pbx: Pbx
     database: Database
     clock_seconds_apart: float | None = None
-    recording_problem: str = "the spool has not been tried yet"
+    recording_problem: str = ""
+    """What the last test recording found, empty when it found nothing or there was none yet."""
     _tried_at: datetime | None = None
     _proved_at: datetime | None = None
     _told: list[str] | None = field(default=None)
@@ -54,6 +56,10 @@ class Upkeep:
     def records(self, now: datetime) -> bool:
         """Whether a leg recorded now would arrive in our spool, by a proof that is not stale."""
         return not self.recording_problem and self._proved_at is not None and now - self._proved_at < STALE
+
+    def is_untried(self, now: datetime) -> bool:
+        """Whether calls could be placed but for a test recording, which is about to be made: nothing is known to be wrong."""
+        return self.pbx.ready and not self.recording_problem and not self.records(now)
 
     def _pause(self) -> timedelta:
         return PROVE_AGAIN if self.recording_problem else PROVE_SPOOL
@@ -78,7 +84,9 @@ class Upkeep:
         self.clock_seconds_apart = await clock_difference(self.pbx.link)
         settings = self.pbx.settings
         try:
-            problem = await probe_spool(self.pbx.link, settings.spool_pbx, settings.spool_local)
+            problem = await probe_spool(
+                self.pbx.link, settings.spool_pbx, settings.spool_local, stored_recordings(settings)
+            )
         except PbxConfigFailed as failed:
             self.recording_problem = failed.detail
         else:

@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.databases",
     "tests.support.floor",
+    "tests.support.callers",
     "tests.support.s3",
 ]
 

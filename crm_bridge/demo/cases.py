@@ -84,12 +84,16 @@ def _abroad(key: str, name: str, zone: str, *numbers: str, **extra: Any) -> Pers
 _HX, _NC = "huaxing-bank", "northern-credit"
 
 CASES: tuple[DemoCase, ...] = (
-    DemoCase("HX-1001", _HX, (_cn("1001", "debtor", "王建国", "+8613800138002", "+861065551201"),)),
+    DemoCase(
+        "HX-1001",
+        _HX,
+        (_cn("1001", "debtor", "王建国", "+8613800138002", "+861065551201", identity="110101199001010019"),),
+    ),
     DemoCase(
         "HX-1002",
         _HX,
         (
-            _cn("1002", "debtor", "李秀英", "+8613800138013"),
+            _cn("1002", "debtor", "李秀英", "+8613800138013", identity="110101198505050022"),
             _cn("1002g", "guarantor", "李志强", "+8613900139002"),
         ),
     ),

@@ -1,4 +1,4 @@
-"""The lab's PBX as its admin left it: Debian's stock configuration, ten-odd phones, two carriers and one AMI user."""
+"""The lab's PBX as its admin left it: Debian's stock configuration, ten-odd phones, two carriers and one user of AMI and ARI."""
 
 import secrets
 from pathlib import Path
@@ -16,7 +16,7 @@ CARRIERS: dict[str, str] = {"carrier-a": "127.0.0.2", "carrier-b": "127.0.0.3"}
 
 
 def stock_pbx(root: Path, *, carrier_port: int, phone_secret: str) -> AsteriskInstance:
-    """A PBX, not started, with nothing of ours in it beyond the AMI user: `phones` and `from-carrier` are its contexts.
+    """A PBX, not started, with nothing of ours in it beyond a user of AMI and ARI: `phones` and `from-carrier` are its contexts.
 
     `carrier_port` is the world's SIP port; `phone_secret` the password of every phone.
     """
@@ -37,4 +37,6 @@ def stock_pbx(root: Path, *, carrier_port: int, phone_secret: str) -> AsteriskIn
         "manager.d/ringfence.conf",
         rendered("pbx-manager.conf", username=pbx.ami_username, secret=pbx.ami_secret, classes=",".join(AMI_CLASSES)),
     )
+    pbx.write("http.conf", f"[general]\nenabled = yes\nbindaddr = 127.0.0.1\nbindport = {pbx.http_port}\n")
+    pbx.write("ari.conf", rendered("pbx-ari.conf", username=pbx.ami_username, secret=pbx.ami_secret))
     return pbx

@@ -82,6 +82,7 @@ class World:
                 record=self.asterisk.spool_pbx / _RECORD,
                 now=_NOW,
                 steps=steps,
+                pbx=steps.pbx,
                 phone_tones=PHONE_TONES,
                 emergency_numbers=EMERGENCY_NUMBERS,
                 behaviours={**BEHAVIOURS, "ordinary": ORDINARY},
@@ -123,6 +124,27 @@ class World:
         await self.asterisk.action("Setvar", {"Channel": channel, "Variable": "ENDED_BY", "Value": "world"})
         await self.asterisk.action("Hangup", {"Channel": channel, "Cause": "16"})
 
+    async def refer(self, phone: str, digits: str) -> None:
+        """That phone transfers its newest living call blindly to `digits` at the PBX (REFER). Raises NotFound."""
+        living = [call for call in await self.calls_seen(phone) if call.ended is None and call.at == "phones"]
+        if not living:
+            raise NotFound(f"No living call to phone {phone} in the world.")
+        await self.refer_channel(living[-1].channel, digits)
+
+    async def refer_channel(self, channel: str, digits: str) -> None:
+        """Whoever holds that channel of the world sends the PBX's other side of it to `digits`."""
+        await self.asterisk.action("Setvar", {"Channel": channel, "Variable": "REFER_TO", "Value": digits})
+        await self.asterisk.action("Redirect", {"Channel": channel, "Context": "refer", "Exten": "s", "Priority": "1"})
+
+    async def press(self, number: str, keys: str) -> None:
+        """The called side presses keys on its newest living call; `w` among them waits half a second. Raises NotFound."""
+        living = [call for call in await self.calls_seen(number) if call.ended is None]
+        if not living:
+            raise NotFound(f"No living call to {number} in the world.")
+        channel = living[-1].channel
+        await self.asterisk.action("Setvar", {"Channel": channel, "Variable": "KEYS", "Value": keys})
+        await self.asterisk.action("Redirect", {"Channel": channel, "Context": "press", "Exten": "s", "Priority": "1"})
+
     async def hangup_all(self) -> None:
         """End every call the world has, e.g. those left over after the PBX was killed."""
         await self.asterisk.console("channel request hangup all")
@@ -134,9 +156,19 @@ class World:
         """
         await self._originate(f"PJSIP/{digits}@phone-{phone}", phone, PHONE_TONES[phone], wait)
 
-    async def call_in(self, carrier: str, caller: str, did: str, *, wait: bool = False) -> None:
-        """A customer calls one of the PBX's numbers through a carrier, and speaks `number_tone(caller)`."""
-        await self._originate(f"PJSIP/{did}@from-{carrier}", caller, number_tone(caller), wait)
+    async def call_in(self, carrier: str, caller: str, did: str, *, wait: bool = False) -> str:
+        """A customer calls one of the PBX's numbers through a carrier, and speaks `number_tone(caller)`.
+
+        A caller without a digit speaks 1 kHz. Returns the channel's id, for `give_up`.
+        """
+        tone = number_tone(caller) if caller[-6:].lstrip("+").isdigit() else 1000
+        channel_id = f"in-{secrets.token_hex(6)}"
+        await self._originate(f"PJSIP/{did}@from-{carrier}", caller, tone, wait, channel_id)
+        return channel_id
+
+    async def give_up(self, channel_id: str) -> None:
+        """A customer who called in hangs up, answered or not."""
+        await self.asterisk.action("Hangup", {"Channel": channel_id, "Cause": "16"})
 
     async def unregister(self, phone: str) -> None:
         """That phone tells the PBX it is gone."""
@@ -146,9 +178,10 @@ class World:
         """That phone registers again."""
         await self.asterisk.console(f"pjsip send register phone-{phone}")
 
-    async def _originate(self, channel: str, caller: str, tone: int, wait: bool) -> None:
+    async def _originate(self, channel: str, caller: str, tone: int, wait: bool, channel_id: str | None = None) -> None:
         headers = {"Channel": channel, "Context": "speak", "Exten": "s", "Priority": "1", "Timeout": "60000"}
         headers |= {"CallerID": f"<{caller}>", "Async": "false" if wait else "true", "Variable": f"TONE={tone}"}
+        headers |= {"ChannelId": channel_id} if channel_id else {}
         await self.asterisk.action("Originate", headers)
 
 

@@ -86,6 +86,7 @@ class Operation:
     answers: Mapping[int, Any]
     problems: tuple[type[Fault], ...]
     adapters: Mapping[int, TypeAdapter[Any]]
+    upload: str | None = None
 
     @property
     def public(self) -> bool:
@@ -112,11 +113,13 @@ class Api:
         headers: Mapping[str, str] | None = None,
         answers: Mapping[int, Any],
         problems: Iterable[type[Fault]] = (),
+        upload: str | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare an API operation.
 
         `answers` maps a status to any type pydantic knows, to `NoContent` or to `Media`; the first is the usual one.
         `headers` names request headers the operation reads, each with its meaning; `!` before a name: required.
+        `upload` is the content type of a file that the handler reads by itself, as the body or as the part `file` of a form.
         `problems` lists the faults beside those every operation may answer (401, 403, 422, 500).
         """
 
@@ -125,7 +128,7 @@ class Api:
             adapters = {status: TypeAdapter(kind) for status, kind in answers.items() if not _bodyless(kind)}
             operation = Operation(
                 method, path, handler.__name__, self.tag, tuple(roles), summary, description, handler, body, query,
-                headers or {}, answers, tuple(problems), adapters,
+                headers or {}, answers, tuple(problems), adapters, upload,
             )  # fmt: skip
             self.operations.append(operation)
             return handler

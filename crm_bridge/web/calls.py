@@ -5,25 +5,27 @@ from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 
 from config import clock
 from config.errors import Conflict, Fault, NotFound
 from crm_bridge import cases, idempotency, scope
 from crm_bridge.click import Click, Clicked, click, denial_document
 from crm_bridge.drain import Draining
+from crm_bridge.system_state import RecorderUntried
 from crm_bridge.users import Role, User
 from crm_bridge.web import keys
 from crm_bridge.web.api import PEOPLE, Api, Body, PageQuery
 from crm_bridge.web.dispatch import user_of
 from crm_bridge.web.problems import problem_response
+from crm_bridge.web.shown import number_of
 from recordings.tables import recordings
 from telephony import decisions
 from telephony.ami import PbxUnavailable
 from telephony.call_records import call_document
 from telephony.dialer import NoTrunk
 from telephony.gathering import Subject
-from telephony.numbers import InvalidNumber, normalise
+from telephony.numbers import InvalidNumber
 from telephony.phones import AgentBusy, AgentUnavailable
 from telephony.policy.engine import evaluate
 from telephony.policy.facts import read_facts
@@ -76,13 +78,18 @@ class Call(BaseModel):
     state: str
     end_reason: str | None
     outcome: str | None
-    agent: str
+    agent: str | None = Field(description="null: an inbound call that nobody has answered")
     case_id: str | None
     party_id: str | None
-    number: str
+    number: str | None = Field(description="null: an anonymous caller")
     direction: str
     trunk: str | None
-    decision_id: str
+    decision_id: str | None = Field(
+        description="null where none was made: the number is on the list of allowed ones, or nobody asked"
+    )
+    origin: str = Field(description="click, typed, transfer, inbound or stray")
+    transferred_from: str | None = Field(description="the call whose other party was sent here")
+    candidates: list[dict[str, str]] | None = Field(description="typed: every case and party that holds the number")
     created_at: datetime
     connected_at: datetime | None
     ended_at: datetime | None
@@ -114,11 +121,9 @@ class DecisionOut(BaseModel):
     same: bool
 
 
-def _subject(request: web.Request, body: Dial, user: User) -> Subject:
-    region = request.app[keys.SETTINGS].policy.region
-    return Subject(
-        body.case_id, body.party_id, normalise(body.number, region), user.name, user.role, purpose=body.purpose
-    )
+async def _subject(request: web.Request, body: Dial, user: User) -> Subject:
+    number = await number_of(request, body.number, body.party_id)
+    return Subject(body.case_id, body.party_id, number, user.name, user.role, purpose=body.purpose)
 
 
 async def _seen_case(request: web.Request, user: User, case_id: str) -> None:
@@ -144,6 +149,7 @@ async def _seen_case(request: web.Request, user: User, case_id: str) -> None:
         idempotency.KeyRequired,
         idempotency.KeyInFlight,
         Draining,
+        RecorderUntried,
     ),
     summary="Call a customer: your phone rings first",
 )
@@ -152,8 +158,11 @@ async def place(request: web.Request, body: Dial) -> Any:
     user = user_of(request)
     request.app[keys.DRAIN].refuse_if_begun()
     key = idempotency.require_key(request.headers.get("Idempotency-Key"))
-    subject = _subject(request, body, user)
-    dialled = Click(subject, user.extension, user.pbx, key)
+    subject = await _subject(request, body, user)
+    phone = request.app[keys.DIALER].phone_of(user.extension, user.pbx)
+    request.app[keys.STATE].require_recorder_tried(phone.pbx, clock.now())
+    auto_answer = user.auto_answer or request.app[keys.SETTINGS].desk.auto_answer
+    dialled = Click(subject, user.extension, user.pbx, key, auto_answer)
     clicked = await click(request.app[keys.DATABASE], request.app[keys.DIALER], dialled, user)
     return clicked.document if clicked.status == 201 else _refusal(clicked)
 
@@ -179,7 +188,7 @@ async def check(request: web.Request, body: Dial) -> dict[str, Any]:
     """The decision that a click would get."""
     user = user_of(request)
     await _seen_case(request, user, body.case_id)
-    decision = await request.app[keys.DIALER].check(_subject(request, body, user), clock.now())
+    decision = await request.app[keys.DIALER].check(await _subject(request, body, user), clock.now())
     return {**decision.verdict.document(), "decision_id": decision.id, **_competing(denial_document(decision))}
 
 
@@ -197,7 +206,7 @@ async def index(request: web.Request, query: CallsQuery) -> dict[str, Any]:
     if query.case_id:
         statement = statement.where(calls.c.case_id == query.case_id)
     if query.agent or query.mine:
-        statement = statement.where(calls.c.agent == (query.agent or user.name))
+        statement = statement.where(_of(query.agent or user.name, only_now=query.open))
     if query.open:
         statement = statement.where(calls.c.ended_at.is_(None))
     if query.cursor:
@@ -209,6 +218,12 @@ async def index(request: web.Request, query: CallsQuery) -> dict[str, Any]:
         for item in items:
             item["recordings"] = await _recordings(connection, item["id"])
     return {"items": items, "next_cursor": shown[-1].id if len(rows) > query.limit else None}
+
+
+def _of(agent: str, *, only_now: bool) -> ColumnElement[bool]:
+    """Calls of a collector: those started, and those taken over; of open ones, those that are the collector's now."""
+    has_it = calls.c.current_agent == agent
+    return has_it if only_now else or_(calls.c.agent == agent, has_it)
 
 
 async def _recordings(connection: Any, call_id: str) -> list[dict[str, Any]]:
@@ -231,6 +246,11 @@ async def visible_call(request: web.Request, user: User, call_id: str) -> Any:
 async def show(request: web.Request) -> dict[str, Any]:
     """States with their times, cause, decision, recordings."""
     row = await visible_call(request, user_of(request), request.match_info["id"])
+    return await document_of(request, row)
+
+
+async def document_of(request: web.Request, row: Any) -> dict[str, Any]:
+    """A call with its recordings."""
     async with request.app[keys.DATABASE].read() as connection:
         return {**call_document(row), "recordings": await _recordings(connection, row.id)}
 

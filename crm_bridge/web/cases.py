@@ -1,6 +1,6 @@
 """Cases and parties: upsert, look up, read with what may be called now, change the state, flag a person."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from aiohttp import web
@@ -11,11 +11,14 @@ from config.errors import Conflict, Forbidden, NotFound
 from crm_bridge import case_view, cases, parties
 from crm_bridge.case_documents import CaseBrief, CaseIn, CaseOut, CaseState
 from crm_bridge.cases import StateAction
+from crm_bridge.masking import DETAILS
 from crm_bridge.web import keys
 from crm_bridge.web.api import EVERYONE, PEOPLE, Api, Body, PageQuery, Query, Reply
 from crm_bridge.web.paging import Listing, page
+from crm_bridge.web.shown import number_of, redaction
 from telephony.numbers import InvalidNumber, normalise
 from telephony.policy.fields import Purpose
+from telephony.policy.zones import local_date
 
 api = Api("cases")
 
@@ -28,6 +31,9 @@ class CaseQuery(PageQuery):
     mine: bool = Field(False, description="only those whose collector I am")
     state: CaseState | None = None
     client: str | None = Field(None, max_length=128)
+    card: str | None = Field(None, max_length=128, description="the account, or one of the debts, whole")
+    identity: str | None = Field(None, max_length=64, description="number of a party's identity document, whole")
+    returns_in: int | None = Field(None, ge=0, le=366, description="the mandate ends within so many days (S25)")
 
 
 class StateChange(Body):
@@ -63,7 +69,10 @@ async def _shown(request: web.Request, case_id: str, *, judged: bool = True) -> 
     decider = request.app.get(keys.DECIDER) if judged else None
     async with request.app[keys.DATABASE].read() as connection:
         case = await cases.find(connection, case_id, user)
-        return await case_view.view(connection, case, user=user, decider=decider, now=clock.now())
+        shown = await case_view.view(connection, case, user=user, decider=decider, now=clock.now())
+        hidden = await redaction(connection, user, request.app[keys.SETTINGS].desk)
+    locked = hidden.details and case_id not in hidden.unlocked
+    return {**shown, "disclosure": {"locked": locked, "hidden": list(DETAILS) if locked else []}}
 
 
 def _region(request: web.Request) -> str:
@@ -147,7 +156,7 @@ class WeekOut(BaseModel):
 )
 async def number_week(request: web.Request, query: WeekQuery) -> dict[str, Any]:
     """Stretches of time from now on, each allowed or with the weightiest rule that forbids it."""
-    number = normalise(request.match_info["number"], _region(request))
+    number = await number_of(request, request.match_info["number"], query.party_id)
     async with request.app[keys.DATABASE].read() as connection:
         return await case_view.week(
             connection,
@@ -174,20 +183,63 @@ async def number_week(request: web.Request, query: WeekQuery) -> dict[str, Any]:
 async def list_cases(request: web.Request, query: CaseQuery) -> dict[str, Any]:
     """Only cases of the user's clients and team."""
     number = normalise(query.number, _region(request)) if query.number is not None else None
+    masks_numbers = request[keys.USER].role in request.app[keys.SETTINGS].desk.mask_numbers
     async with request.app[keys.DATABASE].read() as connection:
         rows = await cases.search(
             connection,
             request[keys.USER],
             number=number,
             words=query.q,
+            whole_numbers=masks_numbers,
             mine=query.mine,
             state=query.state,
             client=query.client,
+            card=query.card,
+            identity=query.identity,
+            mandate=_mandate(request, query.returns_in),
             after=query.cursor or "",
             limit=query.limit + 1,
         )
         shown, following = page(rows, query.limit, "id")
         return {"items": await case_view.briefs(connection, shown), "next_cursor": following}
+
+
+def _mandate(request: web.Request, days: int | None) -> tuple[date, date] | None:
+    if days is None:
+        return None
+    today = local_date(clock.now(), request.app[keys.SETTINGS].policy.zone)
+    return today, today + timedelta(days=days)
+
+
+class RelatedOut(BaseModel):
+    """Another case of somebody on this case."""
+
+    case_id: str
+    client: str
+    state: CaseState
+    collector: str | None
+    mandate_until: str | None
+    party_id: str
+    name: str
+    relation: str = Field(description="in that case")
+    relation_here: str
+    debts: int
+
+
+@api.operation(
+    "GET",
+    "/v1/cases/{id}/related",
+    roles=EVERYONE,
+    answers={200: Listing[RelatedOut]},
+    summary="Other cases of the persons on this one",
+)
+async def related_cases(request: web.Request) -> dict[str, Any]:
+    """Shared debts (S25): those of the cases the user may see."""
+    user, case_id = request[keys.USER], request.match_info["id"]
+    async with request.app[keys.DATABASE].read() as connection:
+        await cases.find(connection, case_id, user)
+        rows = await cases.related(connection, case_id, user)
+    return {"items": [{**row._mapping, "debts": len(row.debts)} for row in rows], "next_cursor": None}
 
 
 @api.operation(
@@ -221,7 +273,7 @@ async def change_state(request: web.Request, body: StateChange) -> dict[str, Any
 async def flag_party(request: web.Request, body: FlagIn) -> Done:
     """Set by anyone who talks to the person, on every case of the person; cleared by a supervisor only."""
     party_id, user = request.match_info["id"], request[keys.USER]
-    number = normalise(body.number, _region(request)) if body.number is not None else None
+    number = await number_of(request, body.number, party_id) if body.number is not None else None
     async with request.app[keys.DATABASE].write() as transaction:
         await parties.set_flag(
             transaction, party_id, body.flag, body.value, body.reason, number=number, user=user, now=clock.now()

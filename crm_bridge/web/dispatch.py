@@ -11,6 +11,7 @@ from config.errors import Fault, Forbidden, Invalid, NotFound
 from crm_bridge.users import User
 from crm_bridge.web import auth, keys
 from crm_bridge.web.api import Api, NoContent, Operation, Reply
+from crm_bridge.web.shown import mask_response
 
 
 class UnsupportedMediaType(Fault):
@@ -39,6 +40,7 @@ def endpoint(operation: Operation) -> Callable[[web.Request], Awaitable[web.Stre
         await _admit(operation, request)
         answer = await operation.handler(request, **await _input(operation, request))
         response = _response(operation, answer)
+        await mask_response(request, response)
         await auth.prolong(request, response)
         return response
 

@@ -14,6 +14,7 @@ from crm_bridge.users import User
 from crm_bridge.web import keys
 from crm_bridge.web.api import EVERYONE, Api, Media
 from crm_bridge.web.dispatch import user_of
+from crm_bridge.web.shown import redacted
 
 api = Api("events")
 
@@ -63,6 +64,7 @@ async def events(request: web.Request) -> web.StreamResponse:
             if not stream.is_connected():
                 break
             if entry is not None:
+                shown = await redacted(request, json.dumps(event_document(entry)).encode())
                 with suppress(ConnectionError):  # the page was closed: the next look ends the stream
-                    await stream.send(json.dumps(event_document(entry)), event=entry.kind, id=str(entry.id))
+                    await stream.send(shown.decode(), event=entry.kind, id=str(entry.id))
     return stream

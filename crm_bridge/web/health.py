@@ -41,10 +41,12 @@ async def metrics(request: web.Request) -> web.Response:
     """Gauges read from the books at the moment of asking; no personal data."""
     registry = CollectorRegistry()
     link = Gauge("ringfence_pbx_up", "1 when calls can be placed on the PBX", ["pbx"], registry=registry)
+    watched = Gauge("ringfence_trunks_watched", "Trunks on which no leg leaves unasked", ["pbx"], registry=registry)
     lease = Gauge("ringfence_pbx_lease_held", "1 when this process keeps the PBX's books", ["pbx"], registry=registry)
     for name, pbx in request.app[keys.PBXS].items():
         link.labels(name).set(pbx.ready)
         lease.labels(name).set(pbx.lease.held)
+        watched.labels(name).set(len(pbx.watched_trunks))
     apart = Gauge("ringfence_pbx_clock_seconds", "How far the PBX's clock is from ours", ["pbx"], registry=registry)
     for name, upkeep in request.app[keys.UPKEEPS].items():
         if upkeep.clock_seconds_apart is not None:
@@ -59,6 +61,9 @@ async def metrics(request: web.Request) -> web.Response:
         ("ringfence_calls_open", "Calls that have not ended"): select(func.count())
         .select_from(calls)
         .where(calls.c.ended_at.is_(None)),
+        ("ringfence_calls_without_ticket", "Legs that left past the gate, ever"): select(func.count())
+        .select_from(calls)
+        .where(calls.c.origin == "stray"),
         ("ringfence_recordings_waiting", "Recordings not yet archived"): select(func.count())
         .select_from(recordings)
         .where(recordings.c.due_at.is_not(None)),

@@ -12,24 +12,34 @@ from crm_bridge.users import User
 
 if TYPE_CHECKING:
     from crm_bridge.drain import Drain
+    from crm_bridge.inbound_desk import InboundDesk
     from crm_bridge.live import LiveStream
+    from crm_bridge.pbx_desk import PbxDesk
     from crm_bridge.system_state import SystemState
     from crm_bridge.web.api import Operation
     from recordings.bundle import Bundles
     from recordings.deletion import Deletion
     from recordings.replay import Replay
+    from telephony.controls import Controls
     from telephony.decisions import Decider
     from telephony.dialer import Dialer
+    from telephony.pauses import Pauses
     from telephony.pbx import Pbx
+    from telephony.transfers import Transfers
     from telephony.upkeep import Upkeep
 
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 DECIDER: "web.AppKey[Decider]" = web.AppKey("decider")
 DIALER: "web.AppKey[Dialer]" = web.AppKey("dialer")
+CONTROLS: "web.AppKey[Controls]" = web.AppKey("controls")
+TRANSFERS: "web.AppKey[Transfers]" = web.AppKey("transfers")
+PAUSES: "web.AppKey[Pauses]" = web.AppKey("pauses")
 LIVE: "web.AppKey[LiveStream]" = web.AppKey("live")
 PBXS: "web.AppKey[Mapping[str, Pbx]]" = web.AppKey("pbxs")
+PBX_DESK: "web.AppKey[PbxDesk]" = web.AppKey("pbx_desk")
 UPKEEPS: "web.AppKey[Mapping[str, Upkeep]]" = web.AppKey("upkeeps")
+INBOUND_DESK: "web.AppKey[InboundDesk]" = web.AppKey("inbound_desk")
 DRAIN: "web.AppKey[Drain]" = web.AppKey("drain")
 STATE: "web.AppKey[SystemState]" = web.AppKey("state")
 REPLAY: "web.AppKey[Replay]" = web.AppKey("replay")

@@ -1,15 +1,14 @@
-"""Notes of a case, the disposition of a call, and the action codes it takes."""
+"""Notes of a case, and the disposition of a call."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel, Field
 
 from config import clock
 from config.errors import Conflict
-from crm_bridge import cases, notes
-from crm_bridge.action_codes import ACTION_CODES
+from crm_bridge import cases, dispositions, notes
 from crm_bridge.web import keys
 from crm_bridge.web.api import EVERYONE, PEOPLE, Api, Body, PageQuery
 from crm_bridge.web.calls import Call
@@ -42,14 +41,6 @@ class NoteOut(BaseModel):
     text: str
     details: dict[str, Any]
     updated_at: datetime
-
-
-class ActionCodeOut(BaseModel):
-    """An action code with its names; `outcome` is what it says of the call."""
-
-    code: str
-    label: dict[Literal["zh", "en"], str]
-    outcome: str | None
 
 
 @api.operation(
@@ -95,24 +86,24 @@ async def add_note(request: web.Request, body: NoteIn) -> Any:
     "PUT",
     "/v1/calls/{id}/disposition",
     roles=PEOPLE,
-    body=notes.Disposition,
+    body=dispositions.Disposition,
     answers={200: Call},
     problems=(Conflict,),
     summary="Say what came of a call",
 )
-async def put_disposition(request: web.Request, body: notes.Disposition) -> Any:
-    """Makes the call's note final. `outcome` corrects what the network could not tell, and the caps count by it."""
+async def put_disposition(request: web.Request, body: dispositions.Disposition) -> Any:
+    """Makes the call's note final. `outcome` corrects what the network could not tell, and the caps count by it.
+
+    A promise and a call-back are kept as commitments; what the code says of the person, the number or the case, and a time
+    that was agreed, holds from the next decision on.
+    """
     async with request.app[keys.DATABASE].write() as transaction:
-        call = await notes.record_disposition(
-            transaction, request.match_info["id"], body, user=request[keys.USER], now=clock.now()
+        call = await dispositions.record(
+            transaction,
+            request.match_info["id"],
+            body,
+            zone=request.app[keys.SETTINGS].policy.zone,
+            user=request[keys.USER],
+            now=clock.now(),
         )
     return call_document(call)
-
-
-@api.operation(
-    "GET", "/v1/action-codes", roles=EVERYONE, answers={200: Listing[ActionCodeOut]}, summary="The action codes"
-)
-async def list_action_codes(_request: web.Request) -> dict[str, Any]:
-    """With their names in Chinese and English."""
-    items = [{"code": c.code, "label": {"zh": c.zh, "en": c.en}, "outcome": c.outcome} for c in ACTION_CODES]
-    return {"items": items, "next_cursor": None}

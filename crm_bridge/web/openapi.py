@@ -80,6 +80,10 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     entry["security"] = [] if operation.public else [{"token": []}, {"session": []}]
     if operation.body is not None:
         entry["requestBody"] = {"required": True, "content": {"application/json": {"schema": schemas.body(operation)}}}
+    if operation.upload is not None:
+        form = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+        content = {operation.upload: {}, "multipart/form-data": {"schema": form}}
+        entry["requestBody"] = {"required": True, "content": content}
     return entry
 
 

@@ -1,4 +1,4 @@
-"""The pages people see: the log-in, the collector's desk, and the replay desk with incidents and retention.
+"""The pages people see (`page_table.py` lists them), the log-in, and what they load.
 
 A page is a shell without data, so anyone may load it. Its modules (`static/*.js`) fetch what is shown from `/v1` with the
 browser's session, which decides who sees what; without one they lead to the log-in.
@@ -6,11 +6,14 @@ browser's session, which decides who sees what; without one they lead to the log
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
+from crm_bridge.web import keys
+from crm_bridge.web.page_table import GROUPS, PAGES, Page
 from crm_bridge.web.translations import FOLDER as LOCALES
 from crm_bridge.web.translations import LANGUAGES, preferred_language, translate
 from telephony.policy import packs
@@ -30,13 +33,9 @@ def setup_pages(app: web.Application) -> None:
         lstrip_blocks=True,
     )
     app.router.add_get("/login", login)
-    app.router.add_get("/", desk)
-    app.router.add_get("/cases/{case_id}", desk)
-    app.router.add_get("/qa", replay)
-    app.router.add_get("/qa/calls/{call_id}", replay)
-    app.router.add_get("/qa/incidents", incidents)
-    app.router.add_get("/retention", retention)
-    app.router.add_get("/admin/policies", policies)
+    for page in PAGES:
+        for address in (page.address, *page.also):
+            app.router.add_get(address, partial(_page, page))
     app.router.add_get("/static/rules.json", rules)
     app.router.add_static("/static/locales", LOCALES)
     app.router.add_static("/static", HERE / "static")
@@ -47,29 +46,9 @@ async def login(request: web.Request) -> web.Response:
     return _shell("login.html", request)
 
 
-async def desk(request: web.Request) -> web.Response:
-    """The desk: my cases, one case (at an address of its own), the call. Who is no collector sees it without the phone."""
-    return _shell("desk.html", request)
-
-
-async def replay(request: web.Request) -> web.Response:
-    """The replay desk: finding recorded calls and listening to them; a call has an address of its own."""
-    return _shell("replay.html", request)
-
-
-async def incidents(request: web.Request) -> web.Response:
-    """What is in doubt about recordings, and closing it."""
-    return _shell("incidents.html", request)
-
-
-async def retention(request: web.Request) -> web.Response:
-    """What will be deleted when, what is held, and the classes that say so."""
-    return _shell("retention.html", request)
-
-
-async def policies(request: web.Request) -> web.Response:
-    """Which rules apply to which client, what a change would have done, and what-if."""
-    return _shell("policies.html", request)
+async def _page(page: Page, request: web.Request) -> web.Response:
+    here = [one for one in PAGES if one.group == page.group]
+    return _shell(page.template, request, page=page, pages=PAGES, groups=GROUPS, here=here)
 
 
 async def rules(request: web.Request) -> web.Response:
@@ -78,10 +57,18 @@ async def rules(request: web.Request) -> web.Response:
     return web.json_response(words, headers={"Cache-Control": "no-cache"})
 
 
-def _shell(template: str, request: web.Request) -> web.Response:
+def _shell(template: str, request: web.Request, **places: Any) -> web.Response:
     chosen, asked = request.cookies.get(LANGUAGE_COOKIE), request.headers.get("Accept-Language", "")
     language = preferred_language(chosen, asked)
-    context = {"language": language, "languages": LANGUAGES, "t": partial(translate, language)}
+    settings = request.app.get(keys.SETTINGS)
+    hold_warn = settings.live_calls.hold_warn_seconds if settings else ""
+    context = {
+        "hold_warn": hold_warn,
+        "language": language,
+        "languages": LANGUAGES,
+        "t": partial(translate, language),
+        **places,
+    }
     response = aiohttp_jinja2.render_template(template, request, context)
     response.headers["Vary"] = "Accept-Language, Cookie"
     return response

@@ -60,6 +60,8 @@ def fault_response(fault: Fault) -> web.Response:
     response = problem_response(fault.code, fault.title, fault.status, fault.detail, fault.members)
     if fault.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if "retry_after" in fault.members:
+        response.headers["Retry-After"] = str(fault.members["retry_after"])
     return response
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from config import clock
 from config.errors import Forbidden, Invalid, Unauthorized
-from crm_bridge import credentials, passwords, users
+from crm_bridge import agent_states, credentials, passwords, users
 from crm_bridge.users import Role, User
 from crm_bridge.web import auth, keys
 from crm_bridge.web.api import EVERYONE, PUBLIC, Api, Body, NoContent
@@ -60,6 +60,7 @@ async def log_in(request: web.Request, body: Login) -> web.Response:
     async with database.write() as transaction:
         secret = await credentials.open_session(transaction, name, now=now)
         user = users.user_of(await users.find_user(transaction.connection, name))
+        await agent_states.logged_in(transaction, user, now)
     response = web.Response(body=_me(user).model_dump_json().encode(), content_type="application/json")
     auth.set_cookie(request, response, secret)
     return response
@@ -79,6 +80,7 @@ async def log_out(request: web.Request) -> web.Response:
         raise Invalid("this is a token, not a session: revoke it with DELETE /v1/tokens/{id}")
     async with request.app[keys.DATABASE].write() as transaction:
         await credentials.revoke(transaction, credential.id, actor=user.name, now=clock.now())
+        await agent_states.logged_out(transaction, user, clock.now())
     response = web.Response(status=204)
     auth.clear_cookie(response)
     return response

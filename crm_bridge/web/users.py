@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from config import clock
 from config.errors import Conflict
+from config.settings import AutoAnswer
 from crm_bridge import users
 from crm_bridge.tables import users as users_table
 from crm_bridge.users import Role
@@ -29,6 +30,8 @@ class UserOut(BaseModel):
     team: str | None
     clients: list[str] = Field(description="empty: all clients")
     language: str
+    email: str | None
+    auto_answer: AutoAnswer | None
     active: bool
     locked_until: datetime | None
     created_at: datetime

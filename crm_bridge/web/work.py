@@ -7,9 +7,10 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from config import clock
-from crm_bridge import due_work
+from crm_bridge import deadlines, due_work
 from crm_bridge.web import keys
 from crm_bridge.web.api import PEOPLE, Api, Query
+from crm_bridge.web.dispatch import user_of
 
 api = Api("work")
 
@@ -47,25 +48,51 @@ class DueOut(BaseModel):
     retry_at: datetime | None
 
 
+class ClockDue(BaseModel):
+    """Something else that is due today or overdue: a step of a complaint, a note, a finding, records to hand over."""
+
+    id: str
+    kind: str
+    step: str | None
+    text: str
+    case_id: str | None
+    call_id: str | None
+    complaint_id: str | None
+    owner: str | None
+    due_at: datetime
+    overdue: bool
+
+
 class DueList(BaseModel):
-    """The most urgent first."""
+    """The most urgent first: cases to call, and whatever else is due."""
 
     items: list[DueOut]
+    deadlines: list[ClockDue]
 
 
 @api.operation(
-    "GET", "/v1/work/due", roles=PEOPLE, query=DueQuery, answers={200: DueList}, summary="Cases due a call today"
+    "GET",
+    "/v1/work/due",
+    roles=PEOPLE,
+    query=DueQuery,
+    answers={200: DueList},
+    summary="What is due today",
 )
 async def due(request: web.Request, query: DueQuery) -> dict[str, Any]:
-    """Floors and deadlines of the work plan, never against a rule: who may not be called today is not in the list."""
+    """Cases to call, never against a rule: who may not be called today is not in the list. And all else with a clock."""
+    zone, now = request.app[keys.SETTINGS].policy.zone, clock.now()
     async with request.app[keys.DATABASE].read() as connection:
         items = await due_work.due_today(
             connection,
             request.app[keys.DECIDER],
-            zone=request.app[keys.SETTINGS].policy.zone,
+            zone=zone,
             mine=query.mine,
             limit=query.limit,
             user=request[keys.USER],
-            now=clock.now(),
+            now=now,
         )
-    return {"items": items}
+        clocks = await deadlines.due_before(
+            connection, user_of(request), before=due_work.end_of_today(zone, now), mine=query.mine, limit=query.limit
+        )
+    shown = [{**row._mapping, "overdue": row.due_at <= now} for row in clocks]
+    return {"items": items, "deadlines": shown}

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Table, select
 from sqlalchemy.engine import Row
 
+from config.database import DatabaseUnavailable
 from config.journal import journal
 from crm_bridge.demo.world import SeenCall
 from crm_bridge.tables import notes
@@ -92,6 +93,9 @@ async def is_over(stage: Stage, click: Click) -> bool:
     """Whether nothing can come of a click any more: it was refused, or its call has ended."""
     if click.answers and click.answers[-1][0] not in (0, 201, 409):
         return True
-    async with stage.database.read() as connection:
-        ended = list(await connection.scalars(select(calls.c.ended_at).where(calls.c.number == click.number)))
+    try:
+        async with stage.database.read() as connection:
+            ended = list(await connection.scalars(select(calls.c.ended_at).where(calls.c.number == click.number)))
+    except DatabaseUnavailable:
+        return False
     return bool(ended) and all(ended)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.chaos.audit_evidence import audit_evidence
 from tests.chaos.books import Finding
-from tests.chaos.faults import FAULTS
+from tests.chaos.faults import FAULTS, OF_A_PAIR, OF_ONE
 from tests.chaos.rounds import Round, deck, play
 from tests.chaos.stage import Stage, open_stage
 from tests.chaos.wire import Wire
@@ -18,6 +18,8 @@ EVIDENCE_WITHIN = 240.0
 """Seconds after the last round within which every recording is in its place: a claim of a killed process lasts 120 s."""
 BRIEF = 10.0
 Say = Callable[[str], None]
+Card = tuple[int, str]
+"""A round's number and its kind of fault."""
 
 
 @dataclass
@@ -73,22 +75,25 @@ async def run(
     campaign = Campaign(seed)
     cards = list(enumerate(deck(seed, skip + faults, only)))[skip:]
     cards.reverse()
+    pairs = any(kind in OF_A_PAIR for _, kind in cards)
+    singles = any(kind not in OF_A_PAIR for _, kind in cards)
     async with asyncio.TaskGroup() as group:
         for number in range(min(stages, faults)):
-            group.create_task(_on_stage(campaign, f"stage-{number + 1}", folder, cards, brief, say))
+            pair = pairs and (number == 0 or not singles)
+            group.create_task(_on_stage(campaign, f"stage-{number + 1}", folder, cards, brief, say, pair))
     campaign.rounds.sort(key=lambda played: played.index)
     return campaign
 
 
 async def _on_stage(
-    campaign: Campaign, name: str, folder: Path, cards: list[tuple[int, str]], brief: bool, say: Say
+    campaign: Campaign, name: str, folder: Path, cards: list[Card], brief: bool, say: Say, pair: bool
 ) -> None:
     mine: list[Round] = []
     place = folder / name
     place.mkdir()
-    async with open_stage(name, place, Wire(), say=say) as stage:
-        while cards:
-            index, kind = cards.pop()
+    async with open_stage(name, place, Wire(), pair=pair, say=say) as stage:
+        while (card := _draw(cards, pair)) is not None:
+            index, kind = card
             played = await play(stage, campaign.seed, index, kind)
             mine.append(played)
             campaign.rounds.append(played)
@@ -99,6 +104,16 @@ async def _on_stage(
             index = _round_of(finding, mine)
             campaign.in_the_end.append((index, finding))
             say(f"[{campaign.seed}/{index}] in the end: {finding}")
+
+
+def _draw(cards: list[Card], pair: bool) -> Card | None:
+    """The next card that can be played here: a pair's own first, since no other stage can play them."""
+    mine = [card for card in cards if card[1] in OF_A_PAIR] if pair else []
+    mine = mine or [card for card in cards if card[1] not in (OF_ONE if pair else OF_A_PAIR)]
+    if not mine:
+        return None
+    cards.remove(mine[-1])
+    return mine[-1]
 
 
 async def _evidence(stage: Stage, rounds: Sequence[Round], brief: bool) -> list[Finding]:

@@ -45,7 +45,9 @@ async def hang_up_while_down(scene: Scene) -> None:
     await scene.stage.service.kill()
     await scene.seconds(0.2, 1)
     for click in scene.clicks:
-        await hang_up(scene.stage, click.number)
+        # Who has not answered yet would be rejecting the call, which is another ending than the number's own.
+        if any(call.answered for call in await scene.stage.seen(click.number)):
+            await hang_up(scene.stage, click.number)
     await scene.seconds(3, 6, "down")
 
 
@@ -213,6 +215,43 @@ async def clock_back(scene: Scene) -> None:
     clock_file(scene.stage).write_text(IN_TIME)
 
 
+async def vanish_database(scene: Scene) -> None:
+    """PostgreSQL is stopped as by a crash (`-m immediate`) under two processes, and started again later."""
+    postgres = scene.stage.postgres
+    if postgres is None:
+        raise RuntimeError("only PostgreSQL vanishes")
+    await scene.moment()
+    await asyncio.to_thread(postgres.vanish)
+    await scene.seconds(0, 8, "away")
+    postgres.start()
+    await asyncio.to_thread(postgres.await_ready)
+
+
+async def kill_leader(scene: Scene) -> None:
+    """Of two processes on one PostgreSQL, the one that keeps the PBX's books is killed; the other goes on."""
+    leader = await scene.stage.leader()
+    await scene.moment()
+    await leader.kill()
+    await scene.seconds(0, 14, "down")
+
+
+async def freeze_leader(scene: Scene) -> None:
+    """Of two processes on one PostgreSQL, the one that keeps the books is stopped, and wakes up after its lease may be gone."""
+    leader = await scene.stage.leader()
+    await scene.moment()
+    leader.signal(signal.SIGSTOP)
+    await scene.seconds(2, 20, "frozen")
+    leader.signal(signal.SIGCONT)
+
+
+async def drain_leader(scene: Scene) -> None:
+    """Of two processes on one PostgreSQL, the one that keeps the books is told to stop, and starts again."""
+    leader = await scene.stage.leader()
+    await scene.moment()
+    scene.tell(f"left with {await leader.drain()}")
+    await scene.seconds(0, 6, "down")
+
+
 FAULTS: Mapping[str, Fault] = {
     fault.__name__: fault
     for fault in (
@@ -237,8 +276,16 @@ FAULTS: Mapping[str, Fault] = {
         readonly_spool,
         locked_database,
         clock_back,
+        vanish_database,
+        kill_leader,
+        freeze_leader,
+        drain_leader,
     )
 }
+OF_A_PAIR = frozenset({"vanish_database", "kill_leader", "freeze_leader", "drain_leader"})
+"""Faults that need two processes on PostgreSQL."""
+OF_ONE = frozenset({"locked_database", "clock_back"})
+"""Faults that need one process on SQLite."""
 
 
 def _fill(path: Path) -> None:

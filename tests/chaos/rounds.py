@@ -70,7 +70,8 @@ async def play(stage: Stage, seed: int, index: int, kind: str) -> Round:
         await _perform(scene, kind)
     except ServiceFailedError as error:
         played.findings.append(Finding("service", str(error)))
-        await stage.service.kill()
+        for service in stage.services:
+            await service.kill()
         with contextlib.suppress(ServiceFailedError):  # told once, and the next round begins with what there is
             await mend(stage)
     await until(lambda: _clean(scene), 3.0)
@@ -162,7 +163,8 @@ async def _answered(stage: Stage, click: Click) -> list[SeenCall]:
 async def _hang_up_rest(stage: Stage, clicks: list[Click]) -> None:
     """End what nobody ended, after numbers that ring for long have given up."""
     for click in clicks:
-        await hang_up(stage, click.number)
+        if await _answered(stage, click):  # one that still rings ends by itself, in a way of its own
+            await hang_up(stage, click.number)
     for click in clicks:
         if any(call.ended is None for call in await stage.seen(click.phone)):
             await hang_up(stage, click.phone)

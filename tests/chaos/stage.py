@@ -1,4 +1,7 @@
-"""A stage: two Asterisks, a proxy before AMI and one before the gate, the service as a process, eight collectors."""
+"""A stage: two Asterisks, a proxy before AMI and one before the gate, the service as a process, eight collectors.
+
+A `pair` has two service processes on one PostgreSQL instead of one on SQLite.
+"""
 
 import asyncio
 import contextlib
@@ -22,10 +25,11 @@ from crm_bridge import credentials, users
 from crm_bridge.demo.lab import Lab
 from crm_bridge.demo.world import SeenCall
 from tests.chaos.calls import PHONES, Click
-from tests.chaos.service import ServiceProcess
+from tests.chaos.service import ServiceFailedError, ServiceProcess
 from tests.chaos.wire import Wire
 from tests.support.ami_proxy import AmiProxy
 from tests.support.floor import ALWAYS, PBX, free_port, prepare_pbx
+from tests.support.postgres import ServerProcess
 
 ARCHIVE_MIB = 64
 CUSTOMER_RING = 5
@@ -41,7 +45,7 @@ class Stage:
     lab: Lab
     settings: Settings
     database: Database
-    service: ServiceProcess
+    services: list[ServiceProcess]
     wire: Wire
     ami: AmiProxy
     gate: AmiProxy
@@ -49,8 +53,30 @@ class Stage:
     tokens: dict[str, str]
     spooled: dict[str, int] = field(default_factory=dict)
     """Every file ever seen in the spool, with the largest size seen."""
+    postgres: ServerProcess | None = None
+    """The database's own process, on the stage of a pair."""
+    turn: int = 0
     lag: float = 0.0
     """Seconds by which this process was late at worst in this round: on a busy machine everybody is."""
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether two processes serve here."""
+        return len(self.services) > 1
+
+    @property
+    def service(self) -> ServiceProcess:
+        """The process that things happen to, where it does not matter which."""
+        return self.services[0]
+
+    async def leader(self) -> ServiceProcess:
+        """The process that keeps the PBX's books; any, while none says so."""
+        for service in self.services:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+                async with self.http.get(f"{service.base}/metrics", timeout=aiohttp.ClientTimeout(total=1)) as answer:
+                    if f'ringfence_pbx_lease_held{{pbx="{PBX}"}} 1.0' in await answer.text():
+                        return service
+        return self.service
 
     @property
     def spool(self) -> Path:
@@ -65,10 +91,11 @@ class Stage:
     async def request(
         self, method: str, path: str, *, user: str, body: Any = None, key: str | None = None, seconds: float = 12.0
     ) -> tuple[int, Any]:
-        """Status and JSON, or (0, why) when there was no answer."""
+        """Status and JSON, or (0, why) when there was no answer. Of a pair, each process is asked in its turn."""
+        self.turn += 1
         headers = {"Authorization": f"Bearer {self.tokens[user]}"} | ({"Idempotency-Key": key} if key else {})
         timeout = aiohttp.ClientTimeout(total=seconds)
-        url = self.service.base + path
+        url = self.services[self.turn % len(self.services)].base + path
         try:
             async with self.http.request(method, url, json=body, headers=headers, timeout=timeout) as answer:
                 text = await answer.text()
@@ -77,10 +104,10 @@ class Stage:
             return 0, repr(error)
 
     async def must(self, method: str, path: str, *, user: str, body: Any = None) -> Any:
-        """The JSON of a request that has to succeed."""
+        """The JSON of a request that has to succeed; raises ServiceFailedError."""
         status, document = await self.request(method, path, user=user, body=body)
         if status not in (200, 201):
-            raise RuntimeError(f"{method} {path} answered {status}: {document}")
+            raise ServiceFailedError(f"{method} {path} answered {status}: {document}")
         return document
 
     async def open_cases(self, clicks: Sequence[Click]) -> None:
@@ -140,41 +167,53 @@ customer_ring_seconds = {ring}
 
 @contextlib.asynccontextmanager
 async def open_stage(
-    name: str, folder: Path, wire: Wire, *, say: Callable[[str], None] = lambda line: None
+    name: str, folder: Path, wire: Wire, *, pair: bool = False, say: Callable[[str], None] = lambda line: None
 ) -> AsyncIterator[Stage]:
-    """A stage in `folder`, ready for calls, on SQLite."""
+    """A stage in `folder`, ready for calls."""
     async with contextlib.AsyncExitStack() as stack:
         lab = await stack.enter_async_context(Lab(say))
         for instance in (lab.pbx, lab.world.asterisk):
             stack.callback(shutil.copy, instance.log, folder / f"{instance.name}.log")
+        postgres = await _start_postgres(stack) if pair else None
         gate_port = free_port()
         ami = await stack.enter_async_context(AmiProxy("127.0.0.1", lab.pbx.ami_port, treat=wire.treatments))
         gate = await stack.enter_async_context(AmiProxy("127.0.0.1", gate_port))
         stack.enter_context(_small_disk(folder / "archive"))
-        config = _configuration(folder, lab, ami=ami.port, gate=gate_port, gate_proxy=gate.port)
-        settings = load_settings(config, {})
+        url = postgres.server.url("postgres") if postgres else f"sqlite+aiosqlite:///{folder}/ringfence.db"
+        ports = {"ami": ami.port, "gate": gate_port, "gate_proxy": gate.port}
+        configs = [_configuration(folder, part, lab, url, **ports) for part in (("one", "two") if pair else ("one",))]
+        settings = load_settings(configs[0], {})
         settings.pbx[0].spool_local.mkdir()
         database = Database(settings.database.url)
         stack.push_async_callback(database.close)
-        await _migrate(config)
+        await _migrate(configs[0])
         tokens = await _hire(database)
         await prepare_pbx(settings)
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        service = ServiceProcess(config, settings.server.port)
-        stack.push_async_callback(service.kill)
-        stage = Stage(name, folder, lab, settings, database, service, wire, ami, gate, http, tokens)
+        services = [ServiceProcess(config, load_settings(config, {}).server.port) for config in configs]
+        for service in services:
+            stack.push_async_callback(service.kill)
+        stage = Stage(name, folder, lab, settings, database, services, wire, ami, gate, http, tokens, postgres=postgres)
         await _furnish(stage)
         watching = asyncio.create_task(stage.watch())
         stack.callback(watching.cancel)
         yield stage
 
 
-def _configuration(folder: Path, lab: Lab, **ports: int) -> Path:
-    config = folder / "ringfence.toml"
+async def _start_postgres(stack: contextlib.AsyncExitStack) -> ServerProcess:
+    postgres = await asyncio.to_thread(ServerProcess)
+    stack.callback(postgres.close)
+    postgres.start()
+    await asyncio.to_thread(postgres.await_ready)
+    return postgres
+
+
+def _configuration(folder: Path, part: str, lab: Lab, url: str, **ports: int) -> Path:
+    config = folder / f"{part}.toml"
     config.write_text(
         CONFIGURATION.format(
             port=free_port(),
-            database=f"sqlite+aiosqlite:///{folder}/ringfence.db",
+            database=url,
             pbx=PBX,
             username=lab.pbx.ami_username,
             secret=lab.pbx.ami_secret,
@@ -197,8 +236,10 @@ async def _migrate(config: Path) -> None:
 
 
 async def _furnish(stage: Stage) -> None:
-    stage.service.start()
-    await stage.service.ready(stage.http)
+    for service in stage.services:
+        service.start()
+    for service in stage.services:
+        await service.ready(stage.http)
     await stage.must("PUT", "/v1/policies/anytime", user="admin", body=ALWAYS)
     trunk = {"name": "main", "pbx": PBX, "endpoint": "carrier-a", "caller_ids": ["+861055550000"]}
     await stage.must("POST", "/v1/trunks", user="admin", body=trunk)

@@ -20,7 +20,7 @@ def test_the_readme_draws_the_declared_call_states() -> None:
 
 
 def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
-    documented = set(re.findall(r"`([a-z]+(?:\.[a-z_]+)?)`", "\n".join(_first_cells(CONFIGURATION))))
+    documented = set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)?)`", "\n".join(_first_cells(CONFIGURATION))))
     keys = {"pbx"} | {f"pbx.{name}" for name in Pbx.model_fields}
     for section, field in Settings.model_fields.items():
         kind = field.annotation

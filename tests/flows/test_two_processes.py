@@ -1,14 +1,12 @@
 """Two service processes on one PostgreSQL: clicks at either, one keeps a PBX's books, and the other takes over when it dies."""
 
 import asyncio
-import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -19,6 +17,7 @@ from config.leases import leases
 from config.settings import Settings
 from crm_bridge.demo.lab import Lab
 from tests.chaos.service import ServiceProcess
+from tests.support.configuration import configuration
 from tests.support.floor import PBX, Floor, floor_settings, free_port, furnish, hire, migrated, prepare_pbx
 from tests.support.postgres import Server, fresh_database
 
@@ -54,37 +53,13 @@ class Pair:
             return f'ringfence_pbx_lease_held{{pbx="{PBX}"}} 1.0' in await answer.text()
 
 
-def _configuration(settings: Settings, port: int) -> str:
-    pbx = settings.pbx[0]
-    sections: dict[str, Any] = {
-        "server": {"port": port},
-        "database": {"url": settings.database.url},
-        "gate": {"port": settings.gate.port, "advertise": settings.gate.advertise},
-        "archive": {"url": settings.archive.url},
-        "keys": {"master": str(settings.keys.master)},
-        "policy": {"packs": ["house"]},
-    }
-    account = {
-        "name": pbx.name,
-        "port": pbx.port,
-        "username": pbx.username,
-        "secret": pbx.secret.get_secret_value(),
-        "spool_pbx": pbx.spool_pbx,
-        "spool_local": str(pbx.spool_local),
-    }
-    lines = []
-    for name, values in sections.items():
-        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
-    return "\n".join([*lines, "[[pbx]]", *(f"{key} = {json.dumps(value)}" for key, value in account.items()), ""])
-
-
 @asynccontextmanager
 async def _pair(lab: Lab, settings: Settings, tokens: dict[str, str], folder: Path) -> AsyncIterator[Pair]:
     processes = []
     for name in ("one", "two"):
         port = free_port()
         config = folder / f"{name}.toml"
-        config.write_text(_configuration(settings, port))
+        config.write_text(configuration(settings, port))
         processes.append(ServiceProcess(config, port))
     async with aiohttp.ClientSession() as http:
         floors = [Floor(lab, settings, http, tokens=tokens, address=process.base) for process in processes]
@@ -171,3 +146,22 @@ async def test_the_other_process_follows_a_live_call_on(pair: Pair, way: str) ->
         await floor.until(again, "connected")
         await floor.hangup(again, user="other")
     await floor.archived(call)
+
+
+async def test_a_live_call_is_controlled_at_the_process_that_does_not_keep_the_books(pair: Pair) -> None:
+    call = await pair.first.call(ANSWERS)
+    await pair.second.until(call, "connected")
+    for floor in (pair.first, pair.second):
+        for what, state in (("hold", "held"), ("unhold", "connected"), ("mute", "connected"), ("unmute", "connected")):
+            now = await floor.expect(200, "POST", f"/v1/calls/{call['id']}/{what}")
+            assert now["state"] == state
+    body = {"to": "other", "kind": "attended"}
+    await pair.second.expect(200, "POST", f"/v1/calls/{call['id']}/transfer", body=body)
+    await pair.first.until(call, lambda now: now["transfer"]["state"] == "consulting")
+    done = await pair.second.expect(200, "POST", f"/v1/calls/{call['id']}/transfer/complete")
+    assert (done["state"], done["current_agent"]) == ("connected", "other")
+    body = {"to": "collector"}
+    await pair.first.expect(200, "POST", f"/v1/calls/{call['id']}/transfer", body=body, user="other")
+    await pair.second.until(call, lambda now: now["current_agent"] == "collector")
+    await pair.first.lab.world.hangup(ANSWERS)
+    assert (await pair.second.ended(call))["end_reason"] == "completed"

@@ -289,3 +289,18 @@ async def test_what_no_class_covers_is_kept(recorder: Recorder, deletion: Deleti
         await transaction.execute(update(recordings).values(delete_after=None, retention=None))
     row = await recorder.row(call, "agent")
     assert await deletion.delete(row.id, TWO_YEARS, actor="root") == Kept("no-class", "no retention class covers it")
+
+
+async def test_a_clock_that_jumped_ahead_deletes_nothing_until_somebody_says_that_it_is_right(
+    recorder: Recorder, deletion: Deletion
+) -> None:
+    call = await kept_call(recorder)
+    assert (await deletion.run_by_itself(START)) is not None
+    assert (await deletion.run_by_itself(TWO_YEARS)) is None
+    assert (await recorder.row(call, "agent")).state == "archived"
+    assert ("clock-doubt", "retention") in await recorder.incidents()
+    await deletion.run(TWO_YEARS - timedelta(days=1), actor="root")
+    report = await deletion.run_by_itself(TWO_YEARS)
+    assert report is not None
+    assert report.deleted == 2
+    assert ("clock-doubt", "retention") not in await recorder.incidents()

@@ -194,6 +194,13 @@ async def test_an_archive_that_cannot_be_written_is_unhealthy(recorder: Recorder
 
 
 async def test_a_recording_that_waits_for_five_minutes_is_unhealthy(recorder: Recorder) -> None:
-    call = await recorder.call()
-    assert (await health(recorder).look(call.ended_at + timedelta(minutes=4))).healthy
-    assert set((await health(recorder).look(call.ended_at + timedelta(minutes=6))).problems) == {"intake"}
+    call, watched = await recorder.call(), health(recorder)
+    for minutes, problems in ((0, set()), (4, set()), (6, {"intake"})):
+        assert set((await watched.look(call.ended_at + timedelta(minutes=minutes))).problems) == problems
+
+
+async def test_what_an_outage_left_to_take_in_is_no_ones_fault_for_five_minutes(recorder: Recorder) -> None:
+    """Started an hour after the end of a call, the service is about to take its recording in."""
+    call, watched = await recorder.call(), health(recorder)
+    for minutes, problems in ((60, set()), (64, set()), (66, {"intake"})):
+        assert set((await watched.look(call.ended_at + timedelta(minutes=minutes))).problems) == problems

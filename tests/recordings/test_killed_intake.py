@@ -4,10 +4,13 @@ import asyncio
 import hashlib
 import signal
 import sys
+import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from recordings.archive import Kept
 from recordings.intake import LEASE, Intake
 from tests.support.spooled import Recorder, stereo, tone
 
@@ -76,6 +79,36 @@ async def test_what_a_killed_process_left_unfinished_is_removed_after_an_hour(re
     assert left.exists()
     recorder.archive.discard_unfinished(call.ended_at.fromtimestamp(made + 1, tz=call.ended_at.tzinfo))
     assert not left.exists()
+
+
+async def test_an_intake_that_is_told_to_stop_leaves_its_work_to_the_next_at_once(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await recorder.call(agent=None), await recorder.call(agent=None)
+    for call in (first, second):
+        recorder.leave(call.file("customer"), CUSTOMER)
+    begun, go_on, keep = asyncio.Event(), threading.Event(), recorder.archive.keep
+    loop = asyncio.get_running_loop()
+
+    def slow(*given: Any) -> Kept:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(10)
+        return keep(*given)
+
+    now = first.ended_at + timedelta(seconds=2)
+    with monkeypatch.context() as slowed:
+        slowed.setattr(recorder.archive, "keep", slow)
+        working = asyncio.create_task(recorder.intake.run_due(now))
+        await begun.wait()
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+    assert [(await recorder.row(call, "customer")).due_at for call in (first, second)] == [now, now]
+    go_on.set()
+    assert await recorder.run(2) == 2
+    for call in (first, second):
+        assert (await recorder.row(call, "customer")).state == "archived"
+    assert len(await recorder.journal("recording.ready")) == 2
 
 
 async def test_two_workers_on_one_file_write_it_down_once(recorder: Recorder) -> None:

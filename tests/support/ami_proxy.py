@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Self
+from weakref import WeakKeyDictionary
 
 Treatment = Callable[[bytes], Sequence[float]]
 """For one whole AMI message, the seconds after which it is passed on: `(0,)` as it comes, `()` dropped, `(0, 0.3)` twice,
@@ -30,6 +31,7 @@ class AmiProxy:
         self._treat = dict(treat or {})
         self._open = {"to_pbx": asyncio.Event(), "from_pbx": asyncio.Event()}
         self._writers: set[asyncio.StreamWriter] = set()
+        self._whole: WeakKeyDictionary[asyncio.StreamWriter, asyncio.Lock] = WeakKeyDictionary()
         self._pumps: set[asyncio.Task[None]] = set()
         self.thaw()
 
@@ -92,6 +94,7 @@ class AmiProxy:
             writer.transport.abort()
             return
         self._writers |= {writer, pbx_writer}
+        self._whole[writer], self._whole[pbx_writer] = asyncio.Lock(), asyncio.Lock()
         self._start(self._pump("to_pbx", reader, pbx_writer))
         self._start(self._pump("from_pbx", pbx_reader, writer))
 
@@ -105,7 +108,8 @@ class AmiProxy:
                 if treat is not None:
                     data, pending = self._treated(treat, pending + data, writer, late)
                 for _ in range(self.repeat if direction == "from_pbx" else 1):
-                    await self._write(direction, writer, data)
+                    async with self._whole[writer]:
+                        await self._write(direction, writer, data)
         except OSError:
             pass
         except asyncio.CancelledError:
@@ -135,7 +139,8 @@ class AmiProxy:
 
     async def _write_late(self, writer: asyncio.StreamWriter, message: bytes, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        writer.write(message)
+        async with self._whole[writer]:  # never in the middle of another message
+            writer.write(message)
 
     async def _write(self, direction: str, writer: asyncio.StreamWriter, data: bytes) -> None:
         step = self.chunk or len(data) or 1

@@ -16,6 +16,7 @@ from config.journal import journal
 from config.settings import Pbx, Policy, Settings
 from crm_bridge import credentials, users
 from crm_bridge.case_facts import case_facts
+from crm_bridge.inbound_desk import InboundDesk
 from crm_bridge.users import NewUser
 from crm_bridge.web import dispatch, keys, middleware
 from crm_bridge.web.resources import DESK
@@ -87,6 +88,7 @@ async def service(database: Database) -> AsyncIterator[Service]:
     app[keys.DATABASE], app[keys.SETTINGS] = database, Settings(pbx=[pbx])
     app[keys.DECIDER] = Decider(Gathering(case_facts, Policy(), recorder_healthy=lambda: True))
     app[keys.UPKEEPS] = {}
+    app[keys.INBOUND_DESK] = InboundDesk("CN", "main", lambda _pbx, _phone: "NOT_INUSE")
     middleware.install(app)
     dispatch.register(app, DESK)
     async with TestClient(TestServer(app)) as client:

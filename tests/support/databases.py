@@ -7,15 +7,37 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import config.journal
+import crm_bridge.carrier_tables
+import crm_bridge.clock_tables
+import crm_bridge.desk_tables
+import crm_bridge.import_tables
+import crm_bridge.inbound_tables
+import crm_bridge.note_tables
+import crm_bridge.qa.tables
 import crm_bridge.tables
 import recordings.retention_tables
 import recordings.tables
+import telephony.inbound_tables
 import telephony.tables
 from config.database import Database
 from config.schema import metadata
 from tests.support.postgres import TEMPLATE, Server, fresh_database
 
-TABLE_MODULES = (config.journal, telephony.tables, recordings.tables, recordings.retention_tables, crm_bridge.tables)
+TABLE_MODULES = (
+    config.journal,
+    telephony.tables,
+    telephony.inbound_tables,
+    recordings.tables,
+    recordings.retention_tables,
+    crm_bridge.tables,
+    crm_bridge.carrier_tables,
+    crm_bridge.clock_tables,
+    crm_bridge.desk_tables,
+    crm_bridge.import_tables,
+    crm_bridge.inbound_tables,
+    crm_bridge.note_tables,
+    crm_bridge.qa.tables,
+)
 """Importing them fills the metadata."""
 
 

@@ -41,6 +41,7 @@ async def finished_call(database: Database, at: datetime, **columns: Any) -> str
         "ended_at": at + timedelta(seconds=70), "violations": [], "outcome": "conversation" if connected else "no_answer",
         "end_reason": "completed" if connected else "no_answer", **columns,
     }  # fmt: skip
+    row.setdefault("current_agent", row["agent"])
     contact = {
         "id": call_id, "at": at, "party_id": row["party_id"], "number": row["number"], "debts": [], "direction": "outbound",
         "channel": "call", "by": "us", "outcome": row["outcome"], "consented": False,

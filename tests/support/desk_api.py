@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestServer
 
 from crm_bridge.users import User
 from crm_bridge.web import keys, middleware, pages
+from tests.support import desk_people_api
 from tests.support.desk_cases import canned_cases
 
 PASSWORD = "correct horse"
@@ -44,7 +45,10 @@ class CannedDesk:
         self.answers: dict[str, dict[str, Any]] = {}
         self.placed: list[tuple[str, dict[str, Any]]] = []
         self.hung_up: list[str] = []
+        self.controlled: list[tuple[str, dict[str, Any]]] = []
+        self.control_refusal: tuple[int, dict[str, Any]] | None = None
         self.dispositions: list[tuple[str, dict[str, Any]]] = []
+        self.targets: dict[str, Any] = {"colleagues": [], "groups": [], "numbers": []}
         self.refusal: tuple[int, dict[str, Any]] | None = None
         self.lose_answers = 0
         self.deaf = False
@@ -52,6 +56,7 @@ class CannedDesk:
         self.stream_down = False
         self.problems: dict[str, str] = {}
         self.due: list[dict[str, Any]] = []
+        self.people = desk_people_api.People()
         self.streams: dict[web.StreamResponse, asyncio.Event] = {}  # each with what ends it
         self.events = 0
 
@@ -65,7 +70,8 @@ class CannedDesk:
             "id": f"{len(self.calls) + 1:032x}", "state": "queued", "end_reason": None, "outcome": None, "agent": agent,
             "case_id": case_id, "party_id": party_id, "number": number, "direction": "outbound", "trunk": "carrier-a",
             "decision_id": "d" * 32, "created_at": _now().isoformat(), **dict.fromkeys(MOMENTS), "hangup_cause": None,
-            "denial": None, "violations": [], "recordings": [], "attempts_counted": 1, **columns,
+            "denial": None, "violations": [], "recordings": [], "attempts_counted": 1, "current_agent": agent, "held_at": None,
+            "muted": False, "paused_until": None, "transfer": None, **columns,
         }  # fmt: skip
         self.calls[call["id"]] = call
         return call
@@ -110,6 +116,17 @@ class CannedDesk:
 def _problem(status: int, code: str, detail: str, **members: Any) -> web.Response:
     document = {"type": f"/problems/{code}", "title": code, "status": status, "detail": detail, **members}
     return web.json_response(document, status=status, content_type="application/problem+json")
+
+
+_CONTROLLED: dict[str, Callable[[], dict[str, Any]]] = {
+    "hold": lambda: {"state": "held", "held_at": _now().isoformat()},
+    "unhold": lambda: {"state": "connected", "held_at": None},
+    "mute": lambda: {"muted": True},
+    "unmute": lambda: {"muted": False},
+    "pause-recording": lambda: {"paused_until": (_now() + timedelta(seconds=90)).isoformat()},
+    "resume-recording": lambda: {"paused_until": None},
+    "transfer/cancel": lambda: {"state": "connected", "transfer": None},
+}
 
 
 class _Routes:
@@ -226,6 +243,23 @@ class _Routes:
         self.desk.hung_up.append(call["id"])
         return web.json_response(call)
 
+    async def control(self, request: web.Request) -> web.Response:
+        """Hold, mute and the like: what was asked for is so at once, but for a transfer, which a test goes on with."""
+        call, what = self.desk.calls[request.match_info["id"]], request.match_info["what"]
+        body = await request.json() if request.can_read_body else {}
+        self.desk.controlled.append((what, body))
+        if self.desk.control_refusal is not None:
+            status, members = self.desk.control_refusal
+            return _problem(status, members.pop("code"), members.pop("detail"), **members)
+        call.update(_CONTROLLED.get(what, lambda: {})())
+        if what == "transfer":
+            asked = {"by": call["agent"], "to": body["to"], "kind": body["kind"]}
+            call.update(state="held", transfer={**asked, "state": "ringing"})
+        return web.json_response(call)
+
+    async def transfer_targets(self, request: web.Request) -> web.Response:
+        return web.json_response(self.desk.targets)
+
     async def dispose(self, request: web.Request) -> web.Response:
         call, body = self.desk.calls[request.match_info["id"]], await request.json()
         self.desk.dispositions.append((call["id"], body))
@@ -242,6 +276,9 @@ class _Routes:
             ("REF", "refuses to pay", "拒绝还款"),
         ]
         return web.json_response({"items": [{"code": code, "label": {"en": en, "zh": zh}} for code, en, zh in codes]})
+
+    async def nothing(self, request: web.Request) -> web.Response:
+        return web.json_response({"items": [], "next_cursor": None})
 
     async def add_note(self, request: web.Request) -> web.Response:
         case_id, text = request.match_info["id"], (await request.json())["text"]
@@ -281,12 +318,17 @@ def canned_app(desk: CannedDesk) -> web.Application:
     app.router.add_get("/v1/cases/{id}/notes", routes.notes)
     app.router.add_get("/v1/cases/{id}/numbers/{number}/week", routes.week)
     app.router.add_get("/v1/work/due", routes.work_due)
+    app.router.add_get("/v1/commitments", routes.nothing)
+    app.router.add_get("/v1/cases/{id}/related", routes.nothing)
     app.router.add_post("/v1/cases/{id}/notes", routes.add_note)
     app.router.add_get("/readyz", routes.ready)
     app.router.add_get("/v1/calls", routes.list_calls)
+    desk_people_api.add_routes(app, desk)
     app.router.add_post("/v1/calls", routes.place)
     app.router.add_get("/v1/calls/{id}", routes.show_call)
     app.router.add_post("/v1/calls/{id}/hangup", routes.hangup)
+    app.router.add_get("/v1/calls/{id}/transfer-targets", routes.transfer_targets)
+    app.router.add_post("/v1/calls/{id}/{what:.+}", routes.control)
     app.router.add_put("/v1/calls/{id}/disposition", routes.dispose)
     app.router.add_get("/v1/action-codes", routes.action_codes)
     app.router.add_get("/v1/events", routes.stream)

@@ -174,6 +174,8 @@ class Floor:
 PEOPLE: tuple[tuple[str, str, str | None], ...] = (
     ("collector", "collector", "1001"),
     ("other", "collector", "1002"),
+    ("busy", "collector", "1009"),
+    ("silent", "collector", "1010"),
     ("unregistered", "collector", "1011"),
     ("supervisor", "supervisor", "1003"),
     ("qa", "qa", None),

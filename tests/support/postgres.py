@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -62,34 +63,75 @@ def postgres_server() -> Iterator[Server]:
         yield server
 
 
+class ServerProcess:
+    """PostgreSQL with default settings but for durability (`fsync=off`) and `extra` ones, on a data folder of its own."""
+
+    def __init__(self, *extra: str) -> None:
+        self.server = Server(Path(tempfile.mkdtemp(prefix="ringfence-pg-")))
+        self._extra = extra
+        self._binaries, self._prefix = _binaries(), _as_ordinary_user()
+        self._process: subprocess.Popen[bytes] | None = None
+        options = ["--auth=trust", "--username=tests", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        command: list[str | Path] = [*self._prefix, self._binaries / "initdb", "-D", self._data, *options]
+        subprocess.run(command, check=True, capture_output=True)
+
+    @property
+    def _data(self) -> Path:
+        return self.server.folder / "data"
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it; it ends with the thread that called. `await_ready` waits."""
+        folder = self.server.folder
+        settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=200"]
+        command: list[str | Path] = [*self._prefix, "setpriv", "--pdeathsig", "TERM"]
+        command += [self._binaries / "postgres", "-D", self._data]
+        command += [part for setting in (*settings, *self._extra) for part in ("-c", setting)]
+        with (folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+    def await_ready(self) -> None:
+        """Return once it takes connections; blocks."""
+        assert self._process is not None
+        _await_ready(self._binaries, self.server.folder, self._process)
+
+    def vanish(self) -> None:
+        """Stop it at once, as `pg_ctl stop -m immediate` does: connections break, and nothing is written out."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(START_SECONDS)
+
+    def close(self) -> None:
+        """End it for good."""
+        if self._process is not None and self.running:
+            self._process.terminate()  # waits for the last connections to close ("smart" shutdown)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        shutil.rmtree(self.server.folder, ignore_errors=True)
+
+
 @contextmanager
 def running_server(*extra: str) -> Iterator[Server]:
-    """A server with default settings but for durability (`fsync=off`) and `extra` ones (`fsync=on`)."""
-    binaries, folder = _binaries(), Path(tempfile.mkdtemp(prefix="ringfence-pg-"))
-    data, prefix = folder / "data", _as_ordinary_user()
-    options = ["--auth=trust", "--username=tests", "--encoding=UTF8", "--locale=C", "--no-sync"]
-    subprocess.run([*prefix, binaries / "initdb", "-D", data, *options], check=True, capture_output=True)
-    settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=200", *extra]
-    command = [*prefix, "setpriv", "--pdeathsig", "TERM", binaries / "postgres", "-D", data]
-    command += [part for setting in settings for part in ("-c", setting)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    """A server for as long as the block lasts, with `extra` settings (`fsync=on`)."""
+    process = ServerProcess(*extra)
     try:
-        _await_ready(binaries, folder, process)
-        yield Server(folder)
+        process.start()
+        process.await_ready()
+        yield process.server
     finally:
-        process.terminate()  # waits for the last connections to close ("smart" shutdown)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        process.close()
 
 
 def _await_ready(binaries: Path, folder: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
-    asked = [binaries / "pg_isready", "-q", "-h", folder, "-U", "tests"]
+    asked: list[str | Path] = [binaries / "pg_isready", "-q", "-h", folder, "-U", "tests"]
     while subprocess.run(asked, check=False).returncode != 0:
         if process.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"PostgreSQL did not start:\n{(folder / 'log').read_text()}", pytrace=False)

@@ -16,15 +16,20 @@ from config.journal import Entry
 from config.settings import Settings
 from crm_bridge import users
 from crm_bridge.case_holds import held_by_case
+from crm_bridge.live import LiveStream
 from crm_bridge.tables import cases, parties
 from crm_bridge.users import NewUser
-from crm_bridge.web import dispatch, keys, middleware
+from crm_bridge.web import dispatch, events, keys, middleware
 from crm_bridge.web import recordings as recording_routes
 from crm_bridge.web import retention as retention_routes
+from crm_bridge.web import retrievals as retrieval_routes
 from crm_bridge.web.pages import setup_pages
 from crm_bridge.web.resources import DESK
 from recordings import holds
+from recordings.bundle import Bundles
+from recordings.checkpoints import Signer
 from recordings.deletion import Deletion
+from recordings.evidence_log import EvidenceLog
 from recordings.replay import Replay
 from recordings.retention_classes import recompute
 from tests.support.databases import create_tables
@@ -68,15 +73,22 @@ async def replay_desk(folder: Path) -> AsyncIterator[ReplayDesk]:
         database=database, archive=recorder.archive, cache=folder / "cache", held_by_case=held_by_case
     )
     middleware.install(app)
-    dispatch.register(app, (*DESK, recording_routes.api, retention_routes.api))
+    evidence = EvidenceLog(database=database, signer=Signer(folder / "signing.pem"), folder=None)
+    app[keys.BUNDLES] = Bundles(
+        database=database, archive=recorder.archive, replay=app[keys.REPLAY], evidence=evidence, work=folder / "bundles"
+    )
+    app[keys.LIVE] = LiveStream(database)
+    dispatch.register(app, (*DESK, recording_routes.api, retention_routes.api, retrieval_routes.api, events.api))
     setup_pages(app)
     server = TestServer(app)
+    await app[keys.LIVE].start()
     await server.start_server()
     try:
         desk = ReplayDesk(recorder, f"http://127.0.0.1:{server.port}")
         await _furnish(desk)
         yield desk
     finally:
+        await app[keys.LIVE].close()
         await server.close()
         await database.close()
 

@@ -147,9 +147,10 @@ LEG = {"Channel": "PJSIP/1-1", "Uniqueid": "u", "Linkedid": "l"}
                 "SecondTransfererUniqueid": "b",
                 "TransfereeUniqueid": "c",
                 "TransferTargetUniqueid": "d",
+                "TransferTargetChannel": "D",
                 "DestType": "Bridge",
             },
-            AttendedTransfer("A", "a", "al", True, "B", "b", "c", "d", "Bridge"),
+            AttendedTransfer("A", "a", "al", True, "B", "b", "c", "d", "D", "Bridge"),
         ),
     ],
 )

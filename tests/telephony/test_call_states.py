@@ -13,7 +13,7 @@ from tests.support.dial_core import DialCore
 
 LEGAL = {
     "queued": "calling_agent calling_customer unknown ended",
-    "calling_agent": "calling_customer unknown ended",
+    "calling_agent": "calling_customer connected unknown ended",
     "calling_customer": "connected unknown ended",
     "connected": "held unknown ended",
     "held": "connected unknown ended",

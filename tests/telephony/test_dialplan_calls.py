@@ -293,7 +293,8 @@ async def test_a_number_typed_on_a_moved_phone_passes_the_same_gate(floor: Floor
         return {"path": gate.asked[0][0]} if gate.asked else {}
 
     await eventually(asked)
-    assert gate.asked == [("gate", ["", "013800130601"])]
+    [(path, arguments)] = gate.asked
+    assert (path, arguments[:5]) == ("gate", ["", "013800130601", "", "", ""])
     call = new_id(clock.now())
     gate.answer = allow("13800130671", LEG=call)
     await floor.lab.world.dial(DESK_PHONE, "+8613800130671")

@@ -8,7 +8,6 @@ from sqlalchemy import update
 
 from telephony import call_records
 from telephony.ami import PbxUnavailable
-from telephony.ami_events import Hangup
 from telephony.call_states import State
 from telephony.tables import legs
 from tests.support.ami_server import a_hangup, error
@@ -152,10 +151,8 @@ async def test_a_leg_of_a_living_call_that_vanished_does_not_keep_it_open_for_ev
     away.core.pbx.tracker.forget_all()
     away.channel("agent", "Up")
     assert (await away.settle()).state == "connected"
-    async with away.core.database.write() as transaction:
-        gone = Hangup("PJSIP/agent-1", away.id, away.id, 16, "", "", "Up")
-        await away.core.pbx.tracker.apply(transaction, gone, away.now)
-    assert (await away.core.call(away.id)).state == "ended"
+    await away.core.fake.server.say(a_hangup(away.id))
+    await away.core.reaches(away.id, "ended")
 
 
 async def test_a_known_leg_is_alive_also_under_another_linkedid(away: Away) -> None:

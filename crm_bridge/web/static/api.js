@@ -21,15 +21,15 @@ export class NoAnswer extends Error {}
 /** The service's clock, to which call times belong, in ms. */
 export const serviceNow = () => Date.now() + clockOffset;
 
-/** One request. `body` goes as JSON; resolves to the answer's document, or null for 204. */
-export async function request(method, path, { body, headers = {} } = {}) {
+/** One request. `body` goes as JSON; `patience` is in ms; resolves to the answer's document, or null for 204. */
+export async function request(method, path, { body, headers = {}, patience = PATIENCE } = {}) {
   let response, text;
   try {
     response = await fetch(path, {
       method,
       headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout(patience),
     });
     text = await response.text();
   } catch (error) {
@@ -40,6 +40,18 @@ export async function request(method, path, { body, headers = {} } = {}) {
   const problem = new Problem(response.status, problemMembers(text));
   if (response.status === 401 && path !== "/v1/session") document.dispatchEvent(new CustomEvent("session-ended"));
   throw problem;
+}
+
+/** A file that the service makes while the request lasts, as a Blob; `patience` is in ms. */
+export async function fetchFile(path, patience = 600_000) {
+  let response;
+  try {
+    response = await fetch(path, { signal: AbortSignal.timeout(patience) });
+    if (response.ok) return await response.blob();
+  } catch (error) {
+    throw new NoAnswer(error.message);
+  }
+  throw new Problem(response.status, problemMembers(await response.text()));
 }
 
 function noteClock(header) {
@@ -94,6 +106,16 @@ export const calls = {
   open: () => request("GET", "/v1/calls?open=true&mine=true"),
   place: (body, key) => request("POST", "/v1/calls", { body, headers: { "Idempotency-Key": key } }),
   hangup: (callId) => request("POST", `/v1/calls/${id(callId)}/hangup`, { body: {} }),
+  ...Object.fromEntries(
+    Object.entries({
+      hold: "hold", unhold: "unhold", mute: "mute", unmute: "unmute", pauseRecording: "pause-recording",
+      resumeRecording: "resume-recording", completeTransfer: "transfer/complete", cancelTransfer: "transfer/cancel",
+    }).map(([name, path]) => [name, (callId) => request("POST", `/v1/calls/${id(callId)}/${path}`, { body: {} })]),
+  ),
+  digits: (callId, digits) => request("POST", `/v1/calls/${id(callId)}/dtmf`, { body: { digits } }),
+  transfer: (callId, body) => request("POST", `/v1/calls/${id(callId)}/transfer`, { body }),
+  transferTargets: (callId) => request("GET", `/v1/calls/${id(callId)}/transfer-targets`),
+  assign: (callId, caseId) => request("PUT", `/v1/calls/${id(callId)}/case`, { body: { case_id: caseId } }),
   dispose: (callId, body) => request("PUT", `/v1/calls/${id(callId)}/disposition`, { body }),
   audio: (callId) => `/v1/calls/${id(callId)}/audio?format=mp3`,
 };
@@ -108,4 +130,4 @@ export async function health() {
   }
 }
 
-export const actionCodes = () => request("GET", "/v1/action-codes");
+export const actionCodes = (client) => request("GET", `/v1/action-codes?${query({ client })}`);

@@ -2,7 +2,9 @@
 // of the page changes. Give it `dial()` and the stream's call documents; it fires `call-changed` (detail: call or null).
 
 import { NoAnswer, calls, cases, explain, serviceNow } from "./api.js";
-import { elapsed, endingKey, endingTone, isLive, supersedes } from "./call-model.js";
+import { caseChoice } from "./call-case.js";
+import "./call-controls.js";
+import { elapsed, endingKey, endingTone, isLive, isMine, supersedes } from "./call-model.js";
 import { progress } from "./call-progress.js";
 import { intention, place } from "./dialing.js";
 import "./disposition-form.js";
@@ -13,7 +15,8 @@ import { knows, onLanguage, t, tNodes } from "./i18n.js";
 import { untilWhen, whyNot } from "./refusal.js";
 
 const CHECK = 15_000; // ms: a stream can be dead without knowing it, so a live call is also asked for
-const ALERTS = { "refused": "bad", "trouble": "bad", "unsure": "warn" };
+const ALERTS = { "refused": "bad", "trouble": "bad", "unsure": "warn", "handed_on": "good" };
+const NOTICE_ICONS = { refused: "blocked", handed_on: "check" };
 
 export class CallBar extends HTMLElement {
   extension = null;
@@ -33,10 +36,12 @@ export class CallBar extends HTMLElement {
       status: h("p", { class: "visually-hidden", role: "status", "aria-live": "polite" }),
       notice: h("div", { class: "call-notice", role: "alert" }),
       body: h("div", { class: "call-body" }),
+      controls: h("call-controls", { hidden: true, "data-hold-warn": this.dataset.holdWarn }),
       form: h("disposition-form"),
     };
     this.append(...Object.values(this.#parts));
     this.#parts.form.addEventListener("saved", () => this.#dispositionSaved());
+    this.#parts.controls.addEventListener("call-answered", (event) => this.apply(event.detail));
     onLanguage(() => this.#draw());
     setInterval(() => this.#tick(), 500);
     setInterval(() => this.#check(), CHECK);
@@ -59,7 +64,7 @@ export class CallBar extends HTMLElement {
 
   /** A call's document from the stream or from anywhere else. */
   apply(call) {
-    if (call.agent && this.me && call.agent !== this.me) return;
+    if (this.me && !isMine(call, this.me)) return this.#handedOn(call);
     if (!supersedes(call, this.#call)) return;
     const another = call.id !== this.#call?.id;
     const ended = isLive(this.#call) && !another && !isLive(call);
@@ -69,6 +74,20 @@ export class CallBar extends HTMLElement {
     this.#draw();
     if (ended && wasHere) this.focusNote(); // Hang up, which had the focus, is gone
     this.#tell();
+  }
+
+  /** Somebody else has the call now: what is left of it here is its note. */
+  #handedOn(call) {
+    if (call.id !== this.#call?.id || !isLive(this.#call)) return;
+    const to = call.transfer?.to ?? call.current_agent ?? "";
+    this.#call = null;
+    this.#tellOff("handed_on", () => tNodes("transfer.handed_on", { to: data(to, { class: "number" }) }));
+    this.#tell();
+  }
+
+  /** What a key does on a live call. */
+  control(name) {
+    this.#parts.controls.act(name);
   }
 
   /** Ask the service which call lives: after a load, and whenever something may have been missed. */
@@ -185,7 +204,8 @@ export class CallBar extends HTMLElement {
     this.dataset.state = this.#placing ? "placing" : (this.#call?.state ?? "idle");
     fill(notice, this.#notice && this.#noticeBox());
     fill(body, this.#placing && !isLive(this.#call) ? this.#placingBox() : this.#call ? this.#callBox() : this.#idleBox());
-    const writing = this.#call && !this.#saved && (this.#call.connected_at || this.#call.state === "ended");
+    this.#parts.controls.call = this.#call;
+    const writing = this.#call?.case_id && !this.#saved && (this.#call.connected_at || this.#call.state === "ended");
     if (writing) form.open(this.#call);
     form.hidden = !writing;
     this.#announce();
@@ -197,7 +217,7 @@ export class CallBar extends HTMLElement {
     return h(
       "div",
       { class: `notice notice-${ALERTS[kind]}`, "data-kind": kind },
-      icon(kind === "refused" ? "blocked" : "warning"),
+      icon(NOTICE_ICONS[kind] ?? "warning"),
       h("div", {},
         who && h("p", { class: "notice-title" }, tNodes("call.not_placed", { who: data(who.name || phoneNumber(who.number)) })),
         h("p", {}, text()),
@@ -236,6 +256,7 @@ export class CallBar extends HTMLElement {
         h("p", { class: "call-state", "data-tone": this.#tone() }, h("span", { class: "dot" }), h("span", {}, this.#stateText()),
           h("span", { class: "timer number", role: "timer", "aria-live": "off", "aria-label": t("call.timer") })),
         progress(call, this.extension),
+        caseChoice(call, (one) => this.apply(one), (words) => this.#tellOff("trouble", () => words)),
         isLive(call) ? this.#hangupButton() : this.#ending()),
     ];
   }
@@ -271,7 +292,7 @@ export class CallBar extends HTMLElement {
   }
 
   #announce() {
-    const text = this.#placing ? t("call.placing") : this.#call ? this.#stateText() : "";
+    const text = this.#placing ? t("call.placing") : this.#call ? [this.#stateText(), transferText(this.#call)].filter(Boolean).join(" ") : "";
     if (text !== this.#announced) this.#parts.status.textContent = this.#announced = text;
   }
 
@@ -279,6 +300,13 @@ export class CallBar extends HTMLElement {
     const timer = this.querySelector(".timer");
     if (timer && this.#call) timer.textContent = duration(elapsed(this.#call, serviceNow()));
   }
+}
+
+/** How a transfer stands, for those who hear the page. */
+function transferText(call) {
+  const { state, kind, to } = call.transfer ?? {};
+  const key = { ringing: `transfer.ringing.${kind}`, consulting: "transfer.consulting", failed: "transfer.failed" }[state];
+  return key && isLive(call) ? t(key, { to }) : "";
 }
 
 function violationText(violation) {

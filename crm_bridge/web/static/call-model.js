@@ -17,6 +17,21 @@ export function supersedes(incoming, current) {
   return latest(incoming) >= latest(current);
 }
 
+/** Whether hold, mute and the like make sense: both ends are on the line. */
+export const canControl = (call) => ["connected", "held"].includes(call?.state);
+
+/** Whether nothing is recorded at present. */
+export const isPaused = (call) => Boolean(call?.paused_until);
+
+/** The transfer that is not over yet, or null. */
+export const transferOf = (call) => (["ringing", "consulting"].includes(call?.transfer?.state) ? call.transfer : null);
+
+/** Whether the call is this collector's now: who has handed it on has it no more. */
+export function isMine(call, me) {
+  const has = call.current_agent === undefined ? call.agent : call.current_agent;
+  return has === me || (!isLive(call) && call.agent === me);
+}
+
 /** Where the collector's own phone stands: waiting, ringing, answered, unanswered, busy, over, unknown. */
 export function agentLeg(call) {
   const answered = Boolean(call.calling_customer_at || call.connected_at);

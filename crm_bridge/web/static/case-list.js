@@ -1,6 +1,7 @@
 // My cases: search, the next page of them, up and down by the arrow keys. Following one fires `case-chosen`.
 
 import { cases, explain } from "./api.js";
+import { daysLeft, returnText } from "./case-follow.js";
 import { debtorOf } from "./case-summary.js";
 import { data, fill, h, reconcile } from "./dom.js";
 import { age, daysSince, exact, moment } from "./format.js";
@@ -154,6 +155,7 @@ export class CaseList extends HTMLElement {
       h("span", { class: "case-sub muted" }, data(item.client), h("span", { class: "number" }, data(item.id))),
       item.due && dueMark(item.due),
       item.last_follow_up_at !== undefined && followUp(item),
+      returnMark(item),
     ));
   }
 
@@ -184,6 +186,12 @@ function dueMark({ due_at: at, overdue, allowed_now: now, retry_at: later }) {
 
 function followUp({ last_follow_up_at: at, age: when }) {
   return h("span", { class: "case-age small", "data-age": ageBand(at), title: at && exact(at) }, h("span", { class: "dot" }), t("cases.followed_up", { when }));
+}
+
+/** That the case goes back to its client soon. */
+function returnMark({ mandate_until: until, state }) {
+  const left = ["settled", "closed", "returned"].includes(state) ? null : daysLeft(until);
+  return left !== null && h("span", { class: "case-sub small" }, h("span", { class: "tag", "data-tone": left < 2 ? "bad" : "warn", "data-return": String(left) }, returnText(left)));
 }
 
 /** The longer a case lies, the warmer its colour (the words say how long). */

@@ -4,7 +4,9 @@ import { data, h } from "./dom.js";
 import { elsewhere, phoneNumber } from "./format.js";
 import { icon } from "./icons.js";
 import { reasonOf, ruleText, t, tNodes } from "./i18n.js";
+import { numberExtras } from "./number-extras.js";
 import { untilWhen, whyNot } from "./refusal.js";
+import "./reveal-item.js";
 import "./week-strip.js";
 
 const opened = new Set(); // numbers whose rules are unfolded: they stay so when the row is drawn again
@@ -18,10 +20,21 @@ export function partyBlock(party, kase, phone, dial) {
       h("h3", {}, data(party.name || t("party.nameless"))),
       h("span", { class: "tag", "data-relation": party.relation }, t(`relation.${party.relation}`)),
       placeAndTime(party)),
+    party.identity && identityLine(party),
     h("ul", { class: "numbers" }, party.numbers.map((number) => numberRow(number, party, kase, phone, dial))),
     party.numbers.length === 0 && h("p", { class: "muted small" }, t("party.no_numbers")),
   );
 }
+
+/** The identity number: as it is, or masked with a way to show it. */
+function identityLine(party) {
+  const shown = isMasked(party.identity) ? revealItem({ kind: "identity", party_id: party.id }, party.identity, party.name) : data(party.identity, { class: "number" });
+  return h("p", { class: "party-identity" }, h("span", { class: "muted" }, t("party.identity")), shown);
+}
+
+const isMasked = (text) => text.includes("*");
+
+const revealItem = (what, masked, name) => Object.assign(h("reveal-item"), { item: { what, masked, name } });
 
 /** Where the person is, when clocks there differ from the reader's. */
 function placeAndTime(party) {
@@ -38,10 +51,13 @@ function numberRow(number, party, kase, phone, dial) {
     "li",
     { class: "number-row", "data-number": number.e164, "data-allowed": String(Boolean(number.allowed_now)) },
     h("div", { class: "number-what" },
-      data(phoneNumber(number.e164), { class: "number number-digits" }),
+      isMasked(number.e164)
+        ? revealItem({ kind: "number", party_id: party.id, number: number.e164 }, number.e164, party.name)
+        : data(phoneNumber(number.e164), { class: "number number-digits" }),
       h("span", { class: "muted small" }, t(`kind.${number.kind}`)),
-      number.status !== "unknown" && h("span", { class: "mark small", "data-status": number.status }, t(`status.${number.status}`)),
+      number.status !== "unknown" && !number.mark && h("span", { class: "mark small", "data-status": number.status }, t(`status.${number.status}`)),
       number.do_not_call && h("span", { class: "mark small", "data-status": "invalid" }, t("number.do_not_call")),
+      numberExtras(number, party),
       number.allowed_now && left(number.counts ?? []),
       number.allowed_now && unfold?.button),
     number.allowed_now ? (phone.can ? callButton(target, phone, dial) : allowedMark()) : null,

@@ -29,6 +29,7 @@ export function entryItem({ call, note, at }, { labels, me, complete }) {
     h("div", { class: "entry-body" },
       h("p", { class: "entry-head" }, heading(call, note), call && outcome(call)),
       h("p", { class: "entry-meta muted small" }, h("time", { datetime: at, title: exact(at) }, moment(at)), data(call?.agent ?? note?.author), talkTime(call)),
+      call?.override && h("p", { class: "small", "data-override": "" }, tNodes("timeline.override", { by: data(call.override.by), reason: data(call.override.reason) })),
       note && noteText(note, labels),
       call && isRecorded(call) && player(call, at),
       draft && h("button", { type: "button", class: "button button-small", "data-focus": `complete-${call.id}`, on: { click: () => complete(call, note) } }, icon("note"), t("timeline.complete"))),

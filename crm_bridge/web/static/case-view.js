@@ -5,6 +5,8 @@ import { isLive } from "./call-model.js";
 import { partyBlock } from "./case-numbers.js";
 import { summary } from "./case-summary.js";
 import { entries, entryItem } from "./case-timeline.js";
+import "./case-follow.js";
+import "./complaint-open.js";
 import "./note-box.js";
 import { fill, h, reconcile } from "./dom.js";
 import { icon } from "./icons.js";
@@ -21,6 +23,7 @@ export class CaseView extends HTMLElement {
   #notes = [];
   #calls = [];
   #labels = {};
+  #labelled = null; // whose codes they are
   #error = null;
   #busy = false;
   #timer = null;
@@ -28,6 +31,7 @@ export class CaseView extends HTMLElement {
 
   connectedCallback() {
     onLanguage(() => this.#draw());
+    document.addEventListener("party-confirmed", () => this.refresh());
     this.#draw();
   }
 
@@ -55,6 +59,8 @@ export class CaseView extends HTMLElement {
     if (!wanted) return;
     try {
       const [kase, notes, calls] = await Promise.all([cases.get(wanted), cases.notes(wanted), cases.calls(wanted), this.#loadLabels()]);
+      if (wanted !== this.#id) return;
+      await this.#loadLabels(kase.client).catch(() => {}); // then the codes stand for themselves
       if (wanted !== this.#id) return;
       this.#case = kase;
       this.#notes = notes.items;
@@ -88,9 +94,10 @@ export class CaseView extends HTMLElement {
     (this.querySelector(".button-call") ?? this.querySelector(".number-row"))?.focus();
   }
 
-  async #loadLabels() {
-    if (Object.keys(this.#labels).length) return;
-    const { items } = await actionCodes();
+  async #loadLabels(client) {
+    if (this.#labelled === client) return;
+    const { items } = await actionCodes(client);
+    this.#labelled = client;
     this.#labels = Object.fromEntries(items.map(({ code, label }) => [code, label]));
   }
 
@@ -109,6 +116,8 @@ export class CaseView extends HTMLElement {
     const { head, trouble, parties, timeline } = this.#parts;
     for (const title of this.querySelectorAll("[data-title]")) title.textContent = t(title.dataset.title);
     fill(head, summary(this.#case, this.reader.name));
+    this.#parts.follow.show(this.#case, this.reader.role, this.#notes.map((one) => one.updated_at).join());
+    this.#parts.complaint.show(this.#case, this.#calls);
     fill(trouble, this.#error && h("p", { class: "notice notice-bad", role: "alert" }, icon("warning"), explain(this.#error)));
     const context = [currentLanguage(), this.#busy, Math.floor(Date.now() / STALE)].join();
     const phone = { can: this.reader.canCall, busy: this.#busy };
@@ -126,12 +135,13 @@ export class CaseView extends HTMLElement {
   #build() {
     const parts = {
       head: h("header", { class: "case-head" }), trouble: h("div"), parties: h("ul", { class: "parties" }),
-      timeline: h("ol", { class: "timeline" }), empty: h("p", { class: "muted" }), notes: h("note-box"),
+      timeline: h("ol", { class: "timeline" }), empty: h("p", { class: "muted" }), notes: h("note-box"), follow: h("case-follow"), complaint: h("complaint-open"),
     };
     parts.notes.addEventListener("added", () => this.refresh());
+    this.addEventListener("case-changed", () => this.refresh());
     const section = (title, ...content) => h("section", { class: "section", "aria-labelledby": title },
       h("h2", { id: title, "data-title": title }), content);
-    parts.all = [parts.head, parts.trouble, section("party.title", parts.parties), section("timeline.title", parts.notes, parts.timeline, parts.empty)];
+    parts.all = [parts.head, parts.trouble, parts.follow, parts.complaint, section("party.title", parts.parties), section("timeline.title", parts.notes, parts.timeline, parts.empty)];
     return parts;
   }
 

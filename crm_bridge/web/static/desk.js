@@ -1,13 +1,18 @@
 // The desk: who is here, which case is shown, one live stream, and the shortcuts. Parts talk through events.
 
 import { explain, health, session } from "./api.js";
+import "./agent-state.js";
+import "./call-backs.js";
 import "./call-bar.js";
 import { isLive } from "./call-model.js";
 import "./case-list.js";
 import "./case-view.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
+import "./incoming-call.js";
 import { currentLanguage, loadRules, onLanguage, t, useLanguage } from "./i18n.js";
+import { showPages } from "./navigation.js";
+import "./right-party.js";
 import { Stream } from "./stream.js";
 
 const list = document.querySelector("case-list");
@@ -32,10 +37,11 @@ async function start() {
   const canCall = reader.role === "collector";
   document.getElementById("desk").dataset.phone = String(canCall);
   document.getElementById("phone").hidden = !canCall;
-  document.getElementById("to-replay").hidden = canCall;
+  showPages(reader.role);
   document.getElementById("who").textContent = [reader.name, reader.extension].filter(Boolean).join(" · ");
   Object.assign(bar, { extension: reader.extension, me: reader.name });
-  view.reader = { name: reader.name, canCall: canCall && Boolean(reader.extension) };
+  for (const part of document.querySelectorAll("agent-state, right-party, incoming-call, call-backs")) if (canCall) part.reader = reader;
+  view.reader = { name: reader.name, role: reader.role, canCall: canCall && Boolean(reader.extension) };
   if (canCall && !reader.extension) banner("extension", "warn", () => t("banner.no_extension"));
   if (!canCall) banner("role", "info", () => t("banner.read_only", { role: t(`role.${reader.role}`) }));
   wire(canCall);
@@ -78,10 +84,12 @@ async function route() {
 // ---- what the stream says
 
 async function resync(canCall) {
+  document.dispatchEvent(new CustomEvent("stream-resync"));
   await Promise.all([canCall && bar.resync(), canCall && checkHealth(), view.refresh()]);
 }
 
 function received(event) {
+  document.dispatchEvent(new CustomEvent("stream-event", { detail: event }));
   if (event.kind === "pbx.state") return checkHealth();
   const call = event.data?.call;
   if (call) {
@@ -186,6 +194,11 @@ document.getElementById("show-shortcuts").addEventListener("click", () => shortc
 
 const KEYS = {
   KeyH: () => bar.hangup(),
+  KeyL: () => bar.control("hold"),
+  KeyM: () => bar.control("mute"),
+  KeyG: () => bar.control("keypad"),
+  KeyT: () => bar.control("transfer"),
+  KeyR: () => bar.control("pause"),
   KeyS: () => list.focusSearch(),
   KeyC: () => view.focusFirstNumber(),
   KeyN: () => bar.focusNote(),
@@ -195,7 +208,7 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   // By the key's place, because Alt with a letter types another character on some keyboards.
   const act = event.altKey && !event.ctrlKey && !event.metaKey ? KEYS[event.code] : null;
-  if (!act || shortcuts.open) return;
+  if (!act || document.querySelector("dialog[open]")) return;
   event.preventDefault();
   act();
 });

@@ -8,7 +8,7 @@ import { knows, onLanguage, t } from "./i18n.js";
 import { open } from "./oversight.js";
 import { incidents } from "./oversight-api.js";
 
-const SHOWN = ["leg", "file", "duration", "answered_at", "ended_at", "problem", "reason", "error", "pbx", "bytes", "unreadable"];
+const SHOWN = ["trunk", "number", "dialled", "dialled_by", "started_at", "cause", "leg", "file", "duration", "answered_at", "ended_at", "problem", "reason", "error", "pbx", "bytes", "unreadable"];
 const REFRESH = 30_000; // ms
 
 class IncidentDesk extends HTMLElement {

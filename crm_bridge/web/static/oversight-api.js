@@ -1,6 +1,6 @@
 // What the replay desk, the incident desk and the retention page ask of /v1.
 
-import { request } from "./api.js";
+import { fetchFile, request } from "./api.js";
 
 const id = encodeURIComponent;
 
@@ -21,6 +21,13 @@ export const replay = {
 export const incidents = {
   list: (values) => request("GET", `/v1/incidents?${query(values)}`),
   close: (incidentId, reason) => request("POST", `/v1/incidents/${id(incidentId)}/close`, { body: { reason } }),
+};
+
+export const retrievals = {
+  list: (values) => request("GET", `/v1/retrievals?${query(values)}`),
+  ask: (body) => request("POST", "/v1/retrievals", { body }),
+  done: (retrievalId) => request("POST", `/v1/retrievals/${id(retrievalId)}/done`),
+  bundles: (retrievalId) => fetchFile(`/v1/retrievals/${id(retrievalId)}/bundles`),
 };
 
 export const retention = {

@@ -2,6 +2,7 @@
 
 import { explain, session } from "./api.js";
 import { fill, h } from "./dom.js";
+import { showPages } from "./navigation.js";
 import { icon } from "./icons.js";
 import { currentLanguage, onLanguage, t, useLanguage } from "./i18n.js";
 
@@ -20,13 +21,12 @@ export async function open() {
   }
   if (reader.language && reader.language !== currentLanguage()) await useLanguage(reader.language);
   document.getElementById("who").textContent = reader.name;
+  showPages(reader.role);
   wire();
   return reader;
 }
 
 function wire() {
-  const here = [...document.querySelectorAll("[data-section]")].filter((link) => location.pathname.startsWith(link.dataset.section));
-  here.sort((one, other) => other.dataset.section.length - one.dataset.section.length)[0]?.setAttribute("aria-current", "page");
   document.addEventListener("session-ended", leave);
   document.getElementById("log-out").addEventListener("click", async () => {
     try {

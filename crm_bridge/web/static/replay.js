@@ -6,10 +6,12 @@ import { open } from "./oversight.js";
 import { replay } from "./oversight-api.js";
 import "./replay-list.js";
 import "./replay-player.js";
+import "./review-form.js";
 import "./wave-form.js";
 
 const list = document.querySelector("replay-list");
 const player = document.querySelector("replay-player");
+const review = document.querySelector("review-form");
 const shortcuts = document.getElementById("shortcuts");
 const exporting = document.getElementById("export");
 const singleKeys = document.getElementById("single-keys");
@@ -27,7 +29,11 @@ async function route() {
   try {
     const known = callId && (list.entry(callId) ?? (await replay.find({ call_id: callId })).items[0]);
     if (callId && !known) return player.fail(new Error("not found"));
+    const scoring = review.show(known || null);
     await player.show(known || null);
+    await scoring;
+    const second = Number(new URLSearchParams(location.search).get("t"));
+    if (known && second > 0) player.seek(second);
   } catch (error) {
     player.fail(error);
   }

@@ -2,8 +2,10 @@
 // is told to fetch the truth again, because what passed meanwhile was missed.
 
 const KINDS = [
-  "call.created", "call.state", "call.ended", "call.violation", "recording.ready", "recording.incident", "note.drafted",
-  "note.synced", "note.failed", "case.suspended", "case.resumed", "case.changed", "complaint.opened", "complaint.closed", "pbx.state",
+  "agent.state", "call.right_party", "screen_pop", "call.case", "call_back.due", "call_back.done", "call_back.dropped", "call.created", "call.state", "call.ended", "call.violation", "recording.ready", "recording.incident", "note.drafted",
+  "note.synced", "note.failed", "case.suspended", "case.resumed", "case.changed", "complaint.opened", "complaint.closed", "complaint.acted", "complaint.noted",
+  "complaint.escalated", "complaint.reopened", "complaint.instructed", "complaint.undone", "deadline.opened", "deadline.warning",
+  "deadline.missed", "deadline.escalated", "deadline.done", "deadline.cancelled", "deadline.reassigned", "pbx.state",
 ];
 const GRACE = 1_500; // ms without a stream before anyone is told: a resume takes less
 

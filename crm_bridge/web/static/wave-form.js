@@ -6,7 +6,7 @@ import { duration } from "./format.js";
 import { onLanguage, t } from "./i18n.js";
 
 const LANES = ["--accent", "--info"];
-const TONES = { dead_air: "--line-strong", hold: "--warn", pause: "--bad" };
+const TONES = { dead_air: "--line-strong", hold: "--warn", mute: "--info", pause: "--bad" };
 const CLOSEST = 5; // seconds that fill the width at the nearest zoom
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600];
 

@@ -11,9 +11,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from config.settings import Settings
-from crm_bridge.retrievals import deadline, tell_overdue
+from crm_bridge.clock_jobs import deadline_clock
 from crm_bridge.web import dispatch, keys, middleware
 from crm_bridge.web import retrievals as routes
+from crm_bridge.working_time import WorkingTime
 from recordings.bundle import Bundles
 from recordings.checkpoints import Signer
 from recordings.evidence_log import EvidenceLog
@@ -55,7 +56,8 @@ async def desk(recorder: Recorder, tmp_path: Path) -> AsyncIterator[Service]:
     ],
 )
 def test_the_clock_counts_working_days(asked: str, until: str) -> None:
-    assert deadline(datetime.fromisoformat(f"{asked}:00+08:00"), ZONE) == datetime.fromisoformat(f"{until}T00:00+08:00")
+    due = WorkingTime(ZONE).due(datetime.fromisoformat(f"{asked}:00+08:00"), 2, "working_days")
+    assert due == datetime.fromisoformat(f"{until}T00:00+08:00")
 
 
 async def test_a_case_and_a_call_come_as_bundles_and_the_clock_stops(recorder: Recorder, desk: Service) -> None:
@@ -80,7 +82,7 @@ async def test_a_case_and_a_call_come_as_bundles_and_the_clock_stops(recorder: R
     (listed,) = (await desk.get("/v1/retrievals", "qian"))["items"]
     assert (listed["state"], listed["done_by"]) == ("done", "qian")
     assert (await desk.ask("POST", f"{path}/done", "qian")).status == 409
-    await tell_overdue(recorder.database, datetime.fromisoformat(asked["deadline_at"]) + timedelta(days=9))
+    await deadline_clock(recorder.database, ZONE).tick(datetime.fromisoformat(asked["deadline_at"]) + timedelta(days=9))
     assert await recorder.journal("deadline.missed") == []
 
 
@@ -90,10 +92,11 @@ async def test_what_is_late_is_an_incident_told_once_and_closed_by_the_hand_over
     call = await recorder.call()
     asked = await desk.post("/v1/retrievals", "qian", {"calls": [call.id], "reason": "asked by the bank"})
     due = datetime.fromisoformat(asked["deadline_at"])
-    await tell_overdue(recorder.database, due - timedelta(seconds=1))
+    clock = deadline_clock(recorder.database, ZONE)
+    await clock.tick(due - timedelta(seconds=1))
     assert await recorder.incidents() == []
     for minutes in (0, 10):
-        await tell_overdue(recorder.database, due + timedelta(minutes=minutes))
+        await clock.tick(due + timedelta(minutes=minutes))
     assert await recorder.incidents() == [("retrieval-overdue", asked["id"])]
     assert len(await recorder.journal("deadline.missed")) == 1
     await desk.post(f"/v1/retrievals/{asked['id']}/done", "qian", None, 200)

@@ -1,0 +1,1 @@
+"""Cases in from a client's file: read in a process of its own, checked row by row, tried without writing, written in batches."""
