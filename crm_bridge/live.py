@@ -12,6 +12,7 @@ import structlog
 from config import journal
 from config.database import Database
 from config.journal import Entry
+from config.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -46,10 +47,7 @@ class LiveStream:
         self._closed = True
         for queue in self._listeners:
             _end(queue)
-        if self._follower is not None:
-            self._follower.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._follower
+        await end(self._follower)
 
     async def _follow(self) -> None:
         while True:

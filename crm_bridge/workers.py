@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -10,6 +9,7 @@ import structlog
 from config import journal
 from config.database import Database, Transaction
 from config.journal import Entry
+from config.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -86,8 +86,4 @@ class Workers:
 
     async def close(self) -> None:
         """Stop every job; what one was about is taken up after the next start."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await end(*self._tasks)

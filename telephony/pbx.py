@@ -14,6 +14,7 @@ from config.database import Database
 from config.journal import Entry
 from config.leases import Lease
 from config.settings import Pbx as PbxSettings
+from config.tasks import end
 from telephony.ami import AmiAccount, AmiLink, AnswerUnknown, Inbox, LinkState, PbxUnavailable, StateChange
 from telephony.ami_events import AmiEvent, DeviceStateChange
 from telephony.answer_times import HeardAnswer, correct_answers, late_answers
@@ -76,10 +77,7 @@ class Pbx:
     async def close(self) -> None:
         """Let go of the PBX; live calls go on there and are taken up by the next process."""
         await self.link.close()
-        for task in (self._follower, self._closer):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        await end(self._follower, self._closer)
         await self.lease.release()
 
     @property
