@@ -11,7 +11,7 @@ from tests.flows.test_transfers import CUSTOMER, LAWYER, connected, sounds
 from tests.support.callers import CALLER, Callers
 from tests.support.desk_phones import newest_call
 from tests.support.floor import PATIENCE, Floor
-from tests.support.heard_calls import OURS, THEIRS, audio_of, tone_of, tones_of
+from tests.support.heard_calls import tone_of
 
 pytestmark = pytest.mark.flow
 
@@ -200,9 +200,4 @@ async def test_a_consultation_that_comes_to_nothing_leaves_the_customer(floor: F
     assert (now["current_agent"], now["transfer"]) == ("collector", None)
     await talk()
     await floor.hangup(call)
-    await floor.archived(call, 3)
-    samples, rate = await audio_of(floor, call)
-    ours, theirs = tones_of(samples[:, OURS], rate), tones_of(samples[:, THEIRS], rate)
-    # The colleague was on our side for a moment; whether the replay carries that moment depends on which news came first.
-    assert (ours[0], ours[-1], theirs) == (tone_of("1001"), tone_of("1001"), [number_tone(CUSTOMER)])
-    assert set(ours) <= {tone_of("1001"), tone_of("1002")}
+    await sounds(floor, call, [tone_of("1001")], [number_tone(CUSTOMER)], 3)

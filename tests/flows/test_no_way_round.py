@@ -57,8 +57,7 @@ async def test_a_call_from_the_pbxs_console_is_hung_up_at_once(floor: Floor, num
     stray = await _stray(floor)
     seen = await floor.lab.world.wait_for_call(number, ended=True)
     assert seen.ended is not None
-    # Within a second by itself; a machine busy with other tests is given more.
-    assert seen.ended - seen.invited < timedelta(seconds=4)
+    assert seen.ended - seen.invited < timedelta(seconds=1)
     assert seen.ended_by == "pbx"
     assert (stray["violations"], stray["number"], stray["case_id"]) == (["no_ticket"], number, case_id)
     assert (stray["attempts_counted"], stray["decision_id"], stray["agent"]) == (1, None, None)
@@ -137,7 +136,7 @@ async def test_a_flood_of_them_is_hung_up_and_told_to_the_last(floor: Floor) -> 
         await floor.lab.pbx.console(f"channel originate PJSIP/+861390000{index:02}80@carrier-a application Wait 60")
     await _stray(floor, many - 1)
     seen = [call for call in await floor.lab.world.calls_seen() if call.number.startswith("+861390000")][-many:]
-    assert all(call.ended and call.ended - call.invited < timedelta(seconds=6) for call in seen)
+    assert all(call.ended and call.ended - call.invited < timedelta(seconds=2) for call in seen)
     assert len(await _alarms(floor)) == 1
 
 
