@@ -8,7 +8,7 @@ from playwright.async_api import Page
 
 from crm_bridge.demo.cases import CASES
 from crm_bridge.demo.floor import demo_floor
-from tests.support.browser import chromium, reader
+from tests.support.browser import chromium, log_in, reader
 
 FOLDER = Path("docs/screenshots")
 LANGUAGES = {"en": ("en-GB", "English", "Will pay half on Friday."), "zh": ("zh-CN", "中文", "周五先还一半。")}
@@ -31,9 +31,7 @@ class Camera:
 async def _log_in(page: Page, camera: Camera, password: str, language: str) -> None:
     await page.goto("/login")
     await camera.take("login")
-    await page.fill("#name", "collector")
-    await page.fill("#password", password)
-    await page.press("#password", "Enter")
+    await log_in(page, "collector", password)
     await page.wait_for_selector("#stream-state[data-state=open]")
     await page.get_by_role("button", name="EN" if language == "en" else "中文").click()
 

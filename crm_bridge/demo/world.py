@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from config import clock
 from config.errors import NotFound
 from crm_bridge.demo.behaviours import (
     BEHAVIOURS,
@@ -57,6 +58,7 @@ class World:
     def __init__(self, root: Path, *, pbx_port: int | None = None, phone_secret: str) -> None:
         self.asterisk = AsteriskInstance(root, "world", ami_username="world", ami_secret=secrets.token_urlsafe(18))
         self._phone_secret = phone_secret
+        self._since = datetime.min.replace(tzinfo=UTC)
         if pbx_port is not None:
             self.face(pbx_port)
 
@@ -98,14 +100,18 @@ class World:
             ),
         )
 
+    def forget_calls(self) -> None:
+        """From now on only calls that begin from now on were seen: what an earlier test left is not this one's."""
+        self._since = clock.now()
+
     async def calls_seen(self, number: str | None = None) -> list[SeenCall]:
         """Every INVITE so far, oldest first; with `number`, those to it (any spelling that ends in it)."""
         path = self.asterisk.spool_local / _RECORD
         text = await asyncio.to_thread(path.read_text, encoding="utf-8") if path.exists() else ""
-        seen = _parse(text)
+        seen = [call for call in _parse(text) if call.invited >= self._since]
         return [call for call in seen if number is None or call.number.endswith(number.lstrip("+"))]
 
-    async def wait_for_call(self, number: str, *, seconds: float = 10.0, ended: bool = False) -> SeenCall:
+    async def wait_for_call(self, number: str, *, seconds: float = 30.0, ended: bool = False) -> SeenCall:
         """The newest call to that number, once there is one (and it ended, if asked). Raises TimeoutError."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.support.browser import axe_findings, chromium, reader
+from tests.support.browser import axe_findings, chromium, log_in, reader
 from tests.support.floor import Floor
 
 pytestmark = pytest.mark.flow
@@ -19,9 +19,7 @@ async def _sit_down(page: Page, floor: Floor, case_id: str) -> None:
     await floor.expect(200, "PATCH", "/v1/users/collector", user="admin", body=change)
     await page.goto(f"/cases/{case_id}")
     await page.wait_for_url("**/login?next=*")
-    await page.fill("#name", "collector")
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
+    await log_in(page, "collector", PASSWORD)
     await page.wait_for_selector("#stream-state[data-state=open]")
     await page.wait_for_selector(".party")
 

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from config import clock
 from crm_bridge import users
 from crm_bridge.users import NewUser, Role
-from tests.support.browser import axe_findings, chromium, reader
+from tests.support.browser import axe_findings, chromium, log_in, reader
 from tests.support.callers import CALLER, Callers
 from tests.support.floor import Floor
 
@@ -39,9 +39,7 @@ async def _log_in(page: Page, floor: Floor, name: str, role: Role, language: str
         )
         await users.add_user(transaction, new, actor="tests", now=clock.now())
     await page.goto(f"/login?next={to}")
-    await page.fill("#name", name)
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
+    await log_in(page, name, PASSWORD)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -11,7 +11,7 @@ from config import clock
 from crm_bridge import users
 from crm_bridge.demo.lab import Lab
 from crm_bridge.users import NewUser
-from tests.support.browser import axe_findings, chromium, reader
+from tests.support.browser import axe_findings, chromium, log_in, reader
 from tests.support.floor import PBX, Floor, free_port, furnished_floor
 
 pytestmark = pytest.mark.flow
@@ -87,9 +87,7 @@ async def _open(page: Page, floor: Floor, language: str) -> None:
         )
         await users.add_user(transaction, new, actor="tests", now=clock.now())
     await page.goto("/login?next=/admin/pbx")
-    await page.fill("#name", f"guan-{language}")
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
+    await log_in(page, f"guan-{language}", PASSWORD)
     await expect(page.locator("pbx-card h2")).to_have_text(PBX)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.support.browser import axe_findings, chromium, reader
+from tests.support.browser import axe_findings, chromium, log_in, reader
 from tests.support.desk_phones import move_phones
 from tests.support.floor import Floor
 
@@ -18,9 +18,7 @@ async def _sit_down(page: Page, floor: Floor) -> None:
     await floor.expect(200, "PATCH", "/v1/users/wang", user="admin", body=change)
     await page.goto("/")
     await page.wait_for_url("**/login*")
-    await page.fill("#name", "wang")
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
+    await log_in(page, "wang", PASSWORD)
     await page.wait_for_selector("#stream-state[data-state=open]")
 
 

@@ -76,6 +76,14 @@ def _note_stranger(troubles: list[str], origin: str, url: str) -> None:
         troubles.append(f"asked for {url}")
 
 
+async def log_in(page: Page, name: str, password: str) -> None:
+    """Fill in the log-in form that the page shows or is on its way to, and press Enter once somebody listens."""
+    await page.fill("#name", name)
+    await page.fill("#password", password)
+    await expect(page.locator("#login [type=submit]")).to_be_enabled()
+    await page.press("#password", "Enter")
+
+
 async def axe_findings(page: Page) -> list[str]:
     """What axe-core finds wrong with the page as it is shown now, one line a finding."""
     # Added by the debugger, not by the page: its content security policy does not apply to it.

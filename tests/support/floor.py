@@ -204,7 +204,8 @@ def gate_port() -> int:
 
 
 def floor_settings(lab: Lab, folder: Path, gate_port: int, database_url: str) -> Settings:
-    """The configuration of a floor; its spool is emptied first."""
+    """The configuration of a floor; its spool is emptied first, and the world forgets the calls of the floor before."""
+    lab.world.forget_calls()
     spool = Path(lab.pbx.spool_local) / "ringfence"
     shutil.rmtree(spool, ignore_errors=True)
     spool.mkdir(parents=True)

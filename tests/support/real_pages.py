@@ -20,6 +20,7 @@ from crm_bridge.web import calls, dispatch, keys, middleware, pages
 from crm_bridge.web.resources import DESK
 from telephony.decisions import Decider
 from telephony.gathering import Gathering
+from tests.support import browser
 from tests.support.api import PASSWORD, Service
 from tests.support.databases import TABLE_MODULES
 
@@ -56,7 +57,5 @@ async def real_pages(folder: Path, people: Mapping[str, tuple[Role, str]]) -> As
 async def log_in(page: Page, name: str, address: str) -> Page:
     """Log in as `name`, and go on to a page."""
     await page.goto(f"/login?next={address}")
-    await page.fill("#name", name)
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
+    await browser.log_in(page, name, PASSWORD)
     return page

@@ -4,6 +4,7 @@ from typing import Any
 
 from playwright.async_api import Page
 
+from tests.support.browser import log_in
 from tests.support.desk_api import PASSWORD, CannedDesk
 
 
@@ -18,9 +19,7 @@ class Sitting:
     async def log_in(self, name: str = "li.na") -> Page:
         """Log in by keyboard and wait for the cases."""
         await self.page.goto("/login")
-        await self.page.fill("#name", name)
-        await self.page.fill("#password", PASSWORD)
-        await self.page.press("#password", "Enter")
+        await log_in(self.page, name, PASSWORD)
         await self.page.wait_for_selector(".case-row")
         await self.page.wait_for_selector("#stream-state[data-state=open]")
         return self.page

@@ -51,4 +51,6 @@ for (const button of document.querySelectorAll("[data-choose-language]")) {
   });
 }
 
+// The form is sent by this script alone: until it listens, nothing can be sent past it.
+form.querySelector("button").disabled = false;
 await useLanguage(currentLanguage());

@@ -18,7 +18,7 @@ from crm_bridge.complaints import Opening
 from crm_bridge.tables import case_parties
 from crm_bridge.users import NewUser, User
 from tests.support import browser as browsers
-from tests.support.browser import axe_findings
+from tests.support.browser import axe_findings, log_in
 from tests.support.replay_desk import PASSWORD, ReplayDesk, replay_desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -48,9 +48,7 @@ class Board:
     async def log_in(self, name: str = "zhou", where: str = "/supervisor/complaints") -> Page:
         """Log in on the way to a page."""
         await self.page.goto(where)
-        await self.page.fill("#name", name)
-        await self.page.fill("#password", PASSWORD)
-        await self.page.press("#password", "Enter")
+        await log_in(self.page, name, PASSWORD)
         await self.page.wait_for_selector("#who:not(:empty)")
         return self.page
 

@@ -17,7 +17,7 @@ from crm_bridge.deadlines import Deadline, open_deadline
 from crm_bridge.users import NewUser
 from telephony.tables import calls
 from tests.support import browser as browsers
-from tests.support.browser import axe_findings
+from tests.support.browser import axe_findings, log_in
 from tests.support.desk import finished_call
 from tests.support.replay_desk import PASSWORD, ReplayDesk, replay_desk
 
@@ -41,9 +41,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[ReplayDesk]:
 
 async def _enter(page: Page, name: str) -> None:
     await page.goto("/supervisor")
-    await page.fill("#name", name)
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
+    await log_in(page, name, PASSWORD)
     await page.wait_for_selector("#who:not(:empty)")
 
 

@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
+from tests.support.browser import log_in
 from tests.support.desk_api import PASSWORD
 from tests.support.sitting import Sitting
 
@@ -12,9 +13,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_a_wrong_password_says_so_and_keeps_the_name(sitting: Sitting) -> None:
     page = sitting.page
     await page.goto("/login")
-    await page.fill("#name", "li.na")
-    await page.fill("#password", "wrong")
-    await page.press("#password", "Enter")
+    await log_in(page, "li.na", "wrong")
     await expect(page.locator("#login-error")).to_have_text("Name or password is wrong.")
     await expect(page.locator("#name")).to_have_value("li.na")
     await expect(page.locator("#password")).to_be_focused()
@@ -36,9 +35,7 @@ async def test_without_a_session_the_desk_leads_to_the_login_and_back(sitting: S
     page = sitting.page
     await page.goto("/cases/US-77-0031")
     await page.wait_for_url("**/login?next=*")
-    await page.fill("#name", "li.na")
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
+    await log_in(page, "li.na", PASSWORD)
     await page.wait_for_url("**/cases/US-77-0031")
     await expect(page.locator("h1")).to_have_text("Eleanor Whitcombe")
 
@@ -47,9 +44,7 @@ async def test_without_a_session_the_desk_leads_to_the_login_and_back(sitting: S
 async def test_the_login_leads_to_no_other_site(sitting: Sitting, target: str) -> None:
     page = sitting.page
     await page.goto(f"/login?next={target}")
-    await page.fill("#name", "li.na")
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
+    await log_in(page, "li.na", PASSWORD)
     await page.wait_for_selector(".case-row")
     assert page.url == f"{sitting.origin}/"
 
@@ -76,9 +71,7 @@ async def test_the_language_chosen_at_the_login_is_kept_with_the_user(sitting: S
     await page.goto("/login")
     await page.click("[data-choose-language=zh]")
     await expect(page.locator("[type=submit]")).to_have_text("登录")
-    await page.fill("#name", "li.na")
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
+    await log_in(page, "li.na", PASSWORD)
     await expect(page.locator("case-list h2")).to_have_text("我的案件")
     assert sitting.desk.users["li.na"].language == "zh"
 

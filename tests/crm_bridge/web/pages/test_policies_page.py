@@ -28,7 +28,7 @@ from telephony.gathering import Gathering, Subject
 from telephony.tables import policies
 from tests.support import browser as browsers
 from tests.support.api import PASSWORD, Service
-from tests.support.browser import axe_findings
+from tests.support.browser import axe_findings, log_in
 from tests.support.databases import TABLE_MODULES
 from tests.support.desk import MOBILE, case
 
@@ -47,9 +47,7 @@ class Opened:
         """Log in, and open the page of policies."""
         page = self.page
         await page.goto("/login?next=/admin/policies")
-        await page.fill("#name", name)
-        await page.fill("#password", PASSWORD)
-        await page.press("#password", "Enter")
+        await log_in(page, name, PASSWORD)
         await page.wait_for_selector("[data-pack=house]")
         return page
 

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 from config.journal import Entry
 from tests.support import browser as browsers
-from tests.support.browser import axe_findings
+from tests.support.browser import axe_findings, log_in
 from tests.support.replay_desk import PASSWORD, ReplayDesk, replay_desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -30,9 +30,7 @@ class Session:
         """Log in by keyboard, on the way to a page."""
         await self.page.goto(where)
         await self.page.wait_for_selector("#password")
-        await self.page.fill("#name", name)
-        await self.page.fill("#password", PASSWORD)
-        await self.page.press("#password", "Enter")
+        await log_in(self.page, name, PASSWORD)
         await self.page.wait_for_selector("#who:not(:empty)")
         return self.page
 

@@ -13,7 +13,7 @@ from config import clock
 from config.identifiers import new_id
 from telephony.tables import calls
 from tests.support import browser as browsers
-from tests.support.browser import axe_findings
+from tests.support.browser import axe_findings, log_in
 from tests.support.replay_desk import PASSWORD, ReplayDesk, replay_desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,9 +46,7 @@ async def _calls(desk: ReplayDesk) -> None:
 
 async def _enter(page: Page, name: str, where: str) -> None:
     await page.goto(where)
-    await page.fill("#name", name)
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
+    await log_in(page, name, PASSWORD)
     await page.wait_for_selector("#who:not(:empty)")
 
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.support import browser as browsers
-from tests.support.browser import axe_findings
+from tests.support.browser import axe_findings, log_in
 from tests.support.replay_desk import PASSWORD, ReplayDesk, replay_desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -23,9 +23,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[ReplayDesk]:
 
 async def _enter(page: Page, name: str) -> None:
     await page.goto("/qa/retrievals")
-    await page.fill("#name", name)
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
+    await log_in(page, name, PASSWORD)
     await page.wait_for_selector("#who:not(:empty)")
 
 

@@ -13,7 +13,7 @@ from crm_bridge.qa import samples
 from telephony.policy.zones import local_date, start_of_day
 from telephony.tables import calls
 from tests.support import browser as browsers
-from tests.support.browser import axe_findings
+from tests.support.browser import axe_findings, log_in
 from tests.support.replay_desk import PASSWORD, ReplayDesk, replay_desk
 from tests.support.spooled import START
 
@@ -39,9 +39,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[ReplayDesk]:
 
 async def _enter(page: Page, name: str) -> None:
     await page.goto("/qa/reviews")
-    await page.fill("#name", name)
-    await page.fill("#password", PASSWORD)
-    await page.press("#password", "Enter")
+    await log_in(page, name, PASSWORD)
     await page.wait_for_selector("#who:not(:empty)")
 
 
