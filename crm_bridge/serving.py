@@ -1,6 +1,7 @@
 """Run the composed service: open the port, wait for SIGTERM or Ctrl-C, end in order."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -48,5 +49,8 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(settings) as services:
+        # What is there now stays for good: a full collection that walked it all took 140 ms of CPU, in which nobody is answered.
+        gc.collect()
+        gc.freeze()
         await stop.wait()
         services.drain.begin()
