@@ -19,7 +19,7 @@ demo: env
 
 ## make test         style, types, imports, then every test on real parts
 test: env lint
-	@tools/debian-packages debootstrap debian-archive-keyring chromium fonts-noto-cjk
+	@tools/debian-packages debootstrap debian-archive-keyring chromium-headless-shell fonts-noto-cjk systemd
 	@tools/run-tests
 
 ## make lint         ruff, mypy and the house's import rule
@@ -41,7 +41,7 @@ lock: env
 
 ## make screenshots  take the screenshots of the docs anew
 screenshots: env
-	@tools/debian-packages debootstrap debian-archive-keyring chromium fonts-noto-cjk
+	@tools/debian-packages debootstrap debian-archive-keyring chromium-headless-shell fonts-noto-cjk
 	@$(BIN)/python -m tools.screenshots
 
 ## make chaos        break things at random moments of real calls, audit the books from outside (SEED=, FAULTS=, ONLY=, SKIP=)

@@ -28,15 +28,15 @@ from config.database import Database
 from config.identifiers import new_id
 from config.journal import journal
 from config.migrate import upgrade
-from crm_bridge.clock_tables import deadlines
-from crm_bridge.deadline_clock import DeadlineClock
-from crm_bridge.users import NewUser, add_user
+from crm_bridge.clocks.deadline_clock import DeadlineClock
+from crm_bridge.clocks.tables import deadlines
+from crm_bridge.people.users import NewUser, add_user
 from tests.support.postgres import fresh_database, running_server
 
 OPEN, DUE = 100_000, 1_000
 MINUTE, HOUR, LEAD = timedelta(minutes=1), timedelta(hours=1), timedelta(seconds=5)
 TICK = 1.0
-"""Seconds between ticks, as `crm_bridge/clock_jobs.py` has it."""
+"""Seconds between ticks, as `crm_bridge/clocks/jobs.py` has it."""
 
 
 def _row(index: int, due_at: datetime, warn_at: datetime | None, now: datetime) -> dict[str, Any]:

@@ -26,14 +26,14 @@ from config import clock
 from config.database import Database
 from config.journal import Entry
 from config.migrate import upgrade
-from crm_bridge import cases
-from crm_bridge.case_documents import CaseIn
+from crm_bridge.cases import cases
+from crm_bridge.cases.documents import CaseIn
 from crm_bridge.imports import uploads
 from crm_bridge.imports.mapping import Mapping
 from crm_bridge.imports.rows import RowReader
 from crm_bridge.imports.sheets import Row
 from crm_bridge.imports.work import ImportWork
-from crm_bridge.users import NewUser, User, add_user
+from crm_bridge.people.users import NewUser, User, add_user
 from tests.support.imports import HEADINGS, mapping
 from tests.support.postgres import fresh_database, running_server
 

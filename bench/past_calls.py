@@ -21,9 +21,15 @@ def fill(path: Path, calls: int) -> None:
                  '+86138' || printf('%08d', n % {persons}) AS number, {_MOMENT} AS at FROM counted)"""
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA synchronous=OFF")
+        database.execute("PRAGMA cache_size=-400000")
+        # Sorted once at the end, an index takes a tenth of what keeping it up row by row takes.
+        indices = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name IN ('contacts', 'calls') AND sql <> ''"
+        kept = database.execute(indices).fetchall()
+        for name, _ in kept:
+            database.execute(f'DROP INDEX "{name}"')
         database.execute(
             f"""INSERT INTO contacts (id, at, party_id, number, number_kind, debts, account, case_id, direction, channel,
-                "by", outcome, consented) {numbers} SELECT id, at, person, number, 'mobile', '["d"]', 'a', 'past',
+                "by", outcome, consented) {numbers} SELECT id, at, person, number, 'mobile', '["d"]', person, 'past',
                 'outbound', 'call', 'us', 'no_answer', 0 FROM past"""
         )
         database.execute(
@@ -32,6 +38,8 @@ def fill(path: Path, calls: int) -> None:
                 SELECT id, 'outbound', 'ended', 'no_answer', 'no_answer', 'agent-' || (n % 100), 'collector', '1001',
                 'past', 'past', person, number, 'collect', 'lab', id, id, at, at, '[]' FROM past"""
         )
+        for _, again in kept:
+            database.execute(again)
     database.close()
 
 
@@ -43,7 +51,7 @@ async def fill_postgres(connection: AsyncConnection, calls: int) -> None:
         now() - make_interval(secs => (n * 7919) % 31536000) AS at FROM generate_series(1::bigint, {calls}) AS past(n)"""
     statements = (
         f"""INSERT INTO contacts (id, at, party_id, number, number_kind, debts, account, case_id, direction, channel,
-            "by", outcome, consented) SELECT id, at, person, number, 'mobile', '["d"]', 'a', 'past', 'outbound', 'call',
+            "by", outcome, consented) SELECT id, at, person, number, 'mobile', '["d"]', person, 'past', 'outbound', 'call',
             'us', 'no_answer', false FROM ({past}) AS rows""",
         f"""INSERT INTO calls (id, direction, state, end_reason, outcome, agent, role, extension, client, case_id,
             party_id, number, purpose, pbx, uniqueid, decision_id, created_at, ended_at, violations)

@@ -29,14 +29,14 @@ from config.identifiers import new_id
 from config.journal import Entry
 from config.migrate import upgrade
 from config.settings import Policy
-from crm_bridge.case_facts import case_facts
+from crm_bridge.cases.facts import case_facts
 from crm_bridge.tables import case_parties, cases, numbers, parties
-from telephony import call_records
-from telephony.call_states import EndReason
-from telephony.decisions import Decider
-from telephony.dialer import Dialer, Phone
-from telephony.gathering import Gathering, Subject
-from telephony.outcomes import NOT_PLACED, Ending
+from telephony.calls import call_records
+from telephony.calls.call_states import EndReason
+from telephony.calls.outcomes import NOT_PLACED, Ending
+from telephony.dialling.decisions import Decider
+from telephony.dialling.dialer import Dialer, Phone
+from telephony.dialling.gathering import Gathering, Subject
 from telephony.policy.engine import evaluate
 from telephony.policy.facts import Facts, read_facts
 from telephony.tables import policies, trunks
@@ -96,7 +96,7 @@ async def furnished(database: Database, size: int) -> Desk:
     agreed = [{"kind": "hours", "received": "2020-01-01T00:00:00+00:00"}]
     people = range(PERSONS)
     rows: dict[Any, list[dict[str, Any]]] = {
-        cases: [case | {"id": f"case-{one}"} for one in people],
+        cases: [case | {"id": f"case-{one}", "account": f"person-{one}"} for one in people],
         parties: [person | {"id": f"person-{one}", "agreements": agreed} for one in people],
         case_parties: [
             {"case_id": f"case-{one}", "party_id": f"person-{one}", "relation": "debtor", "position": 0} for one in people

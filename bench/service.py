@@ -15,12 +15,12 @@ from config import clock
 from config.database import Database
 from config.migrate import upgrade
 from config.settings import load_settings
-from crm_bridge import credentials, users
 from crm_bridge.cli_pbx import linked
 from crm_bridge.demo.floor import free_port
 from crm_bridge.demo.lab import Lab
-from telephony.dialplan import dialplan_settings
-from telephony.pbx_config import apply
+from crm_bridge.people import credentials, users
+from telephony.pbx_setup.dialplan import dialplan_settings
+from telephony.pbx_setup.plan import apply
 
 PBX = "lab"
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from config import journal
+from config import journal, sqlite_driver
 from config.errors import Fault
 from config.journal import Entry
 
@@ -64,16 +64,18 @@ class Transaction:
         done = await self.connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
         return bool(done.rowcount)
 
-    async def lock(self, names: Iterable[str]) -> None:
+    async def lock(self, names: Iterable[str]) -> bool:
         """Hold the named things until the end of the transaction, taken in one fixed order so that two can't deadlock.
 
-        SQLite has a single writer, so its transaction is the lock already.
+        Returns whether others may have written meanwhile: what was read before must be read again. SQLite has a single
+        writer, so its transaction is the lock already.
         """
         if not self._is_postgres:
-            return
+            return False
         # One round trip for all; a function scan hands its rows on one after the other, in the order of the array.
         locks = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
         await self.connection.execute(locks, {"keys": [_lock_key(name) for name in sorted(set(names))]})
+        return True
 
     async def flush(self) -> None:
         """Append the collected journal entries; the journal's lock is always the last one taken."""
@@ -213,7 +215,13 @@ def is_duplicate(error: IntegrityError) -> bool:
 
 
 def _sqlite_engine(url: str, pool_size: int, begin: str) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=30)
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        connect_args={"async_creator_fn": sqlite_driver.connect},
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(dbapi_connection: Any, _record: Any) -> None:
@@ -226,6 +234,6 @@ def _sqlite_engine(url: str, pool_size: int, begin: str) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin_as_told(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
+        connection.connection.driver_connection.begin_with(begin)
 
     return engine

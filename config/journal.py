@@ -69,9 +69,12 @@ def _row(entry: Entry) -> dict[str, Any]:
     }
 
 
+_APPEND = insert(journal)
+
+
 async def append(connection: AsyncConnection, entries: Rows[Entry]) -> None:
     """Write the entries; called once, last, by the transaction that holds the journal's lock."""
-    await connection.execute(insert(journal), [_row(entry) for entry in entries])
+    await connection.execute(_APPEND, [_row(entry) for entry in entries])
 
 
 async def read_after(connection: AsyncConnection, position: int, limit: int = 500) -> list[Entry]:

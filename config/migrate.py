@@ -6,9 +6,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from config.database import Database
+from config.database import Database, Transaction
 from config.errors import Fault
 from config.schema import metadata
 
@@ -34,7 +36,22 @@ def _configured(connection: Connection) -> Config:
 async def upgrade(database: Database) -> None:
     """Apply every migration that is missing, in one transaction."""
     async with database.write() as transaction:
-        await transaction.connection.run_sync(lambda connection: command.upgrade(_configured(connection), "head"))
+        await upgrade_to(transaction, "head")
+
+
+async def upgrade_to(transaction: Transaction, revision: str) -> None:
+    """Apply the migrations up to `revision`, as part of a transaction."""
+    await transaction.connection.run_sync(lambda connection: command.upgrade(_configured(connection), revision))
+
+
+def knows_revision(revision: str) -> bool:
+    """Whether this code has that migration; one of a newer version is unknown."""
+    return revision in {script.revision for script in ScriptDirectory(str(FOLDER)).walk_revisions()}
+
+
+async def current_revision(connection: AsyncConnection) -> str | None:
+    """The migration that the database is at, None before the first."""
+    return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
 
 
 async def differences(database: Database) -> list[object]:
@@ -49,8 +66,6 @@ async def require_current(database: Database) -> None:
     """Refuse to run on a database that is not at the newest migration."""
 
     def newest(connection: Connection) -> bool:
-        from alembic.script import ScriptDirectory
-
         heads = set(ScriptDirectory(str(FOLDER)).get_heads())
         return set(MigrationContext.configure(connection).get_current_heads()) == heads
 

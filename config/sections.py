@@ -2,6 +2,7 @@
 
 import re
 from datetime import time
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,6 +13,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     model_validator,
 )
@@ -67,7 +69,7 @@ class Server(Section):
     host: str = "127.0.0.1"
     port: Port = 8080
     public_url: str | None = None
-    trusted_proxies: list[str] = []
+    trusted_proxies: list[IPvAnyNetwork] = []
 
 
 class DatabaseSettings(Section):
@@ -219,6 +221,24 @@ class LiveCalls(Section):
     longest_pause_seconds: Annotated[int, Field(ge=5, le=3600)] = 180
 
 
+def _networks(values: list[str]) -> list[str]:
+    for value in values:
+        try:
+            ip_network(value)
+        except ValueError as error:
+            raise ValueError(f"must be networks such as 10.1.0.0/16, not {value!r}") from error
+    return values
+
+
+class Outbox(Section):
+    """What is told to other systems: where inside the house that may be, how many at once, how long the log is kept."""
+
+    allow_networks: Annotated[list[str], AfterValidator(_networks)] = []
+    at_once: Annotated[int, Field(ge=1, le=256)] = 16
+    answer_seconds: Annotated[float, Field(ge=0.2, le=25)] = 15
+    keep_days: Annotated[int, Field(ge=1, le=365)] = 30
+
+
 class Mail(Section):
     """The mail server that messages go through; without a host none are written. `sender` is also called `from`."""
 
@@ -228,5 +248,35 @@ class Mail(Section):
         "ringfence@localhost", validation_alias=AliasChoices("sender", "from")
     )
     tls: Literal["none", "starttls", "tls"] = "none"
+    ca_file: Path | None = None
     username: str | None = None
     password: SecretStr | None = None
+
+
+ORIGIN = re.compile(
+    r"(?!https://.*:443$)(?!http://.*:80$)https?://(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)(:[1-9][0-9]{0,4})?"
+)
+"""As browsers write it (RFC 6454): lower case, the port only where it is not the scheme's own, nothing after it."""
+
+
+def _origins(values: list[str]) -> list[str]:
+    bad = [value for value in values if not ORIGIN.fullmatch(value)]
+    if bad:
+        raise ValueError(f"must be origins such as https://crm.example.com, no path and no *, not {', '.join(bad)}")
+    return values
+
+
+class People(Section):
+    """How long passwords and tokens are good for, and how often one may be logged in (S68); 0: without end."""
+
+    password_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    one_session: bool = True
+    token_days: Annotated[int, Field(ge=0, le=3650)] = 0
+
+
+class Embed(Section):
+    """Which pages of other origins may show the call bar, and what a CRM that only calls a URL may do."""
+
+    origins: Annotated[list[str], AfterValidator(_origins)] = []
+    token_seconds: Annotated[int, Field(ge=10, le=3600)] = 600
+    url_click_seconds: Annotated[int, Field(ge=1, le=600)] = 30

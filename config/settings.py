@@ -20,11 +20,14 @@ from config.sections import (
     DatabaseSettings,
     Desk,
     Dialing,
+    Embed,
     Gate,
     Keys,
     LiveCalls,
     Mail,
+    Outbox,
     Pbx,
+    People,
     Policy,
     Recorder,
     Role,
@@ -40,11 +43,14 @@ __all__ = [
     "DatabaseSettings",
     "Desk",
     "Dialing",
+    "Embed",
     "Gate",
     "Keys",
     "LiveCalls",
     "Mail",
+    "Outbox",
     "Pbx",
+    "People",
     "Policy",
     "Recorder",
     "Role",
@@ -81,8 +87,11 @@ class Settings(Section):
     policy: Policy = Policy()
     dialing: Dialing = Dialing()
     desk: Desk = Desk()
+    people: People = People()
     live_calls: LiveCalls = LiveCalls()
     mail: Mail = Mail()
+    embed: Embed = Embed()
+    outbox: Outbox = Outbox()
 
     @model_validator(mode="after")
     def _distinct_names(self) -> "Settings":
@@ -199,6 +208,9 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
             ),
             "archive": settings.archive.model_copy(
                 update={"checkpoints": settings.archive.checkpoints and folder / settings.archive.checkpoints}
+            ),
+            "mail": settings.mail.model_copy(
+                update={"ca_file": settings.mail.ca_file and folder / settings.mail.ca_file}
             ),
             "pbx": [pbx.model_copy(update={"spool_local": folder / pbx.spool_local}) for pbx in settings.pbx],
         }

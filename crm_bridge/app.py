@@ -10,23 +10,29 @@ from config.database import Database
 from config.identifiers import new_id
 from config.migrate import require_current
 from config.settings import Settings
-from crm_bridge import agent_states, call_backs, idempotency
-from crm_bridge.case_facts import case_facts
-from crm_bridge.case_holds import held_by_case
-from crm_bridge.clock_jobs import clock_jobs
+from crm_bridge import idempotency
+from crm_bridge.cases.facts import case_facts
+from crm_bridge.cases.holds import held_by_case
+from crm_bridge.clocks.jobs import clock_jobs
+from crm_bridge.connectors.services import ConnectorServices
 from crm_bridge.drain import Drain
+from crm_bridge.floor import agent_states
 from crm_bridge.gate_services import gate_jobs, the_gate
-from crm_bridge.inbound_services import InboundServices, inbound_services
+from crm_bridge.inbound import call_backs
+from crm_bridge.inbound.services import InboundServices, inbound_services
 from crm_bridge.live import LiveStream
 from crm_bridge.live_calls import LiveCalls
 from crm_bridge.no_way_round import alarm_no_ticket
-from crm_bridge.note_jobs import note_jobs
-from crm_bridge.notes import draft_note
-from crm_bridge.pbx_desk import PbxDesk
+from crm_bridge.notes.jobs import note_jobs
+from crm_bridge.notes.notes import draft_note
+from crm_bridge.outbox.services import OutboxServices
+from crm_bridge.pbxs.desk import PbxDesk
+from crm_bridge.pbxs.services import TrunkServices, alarm_trunk, trunk_services
 from crm_bridge.system_state import SystemState
 from crm_bridge.typed_numbers import PhoneBook
-from crm_bridge.web import call_controls, calls, events, health, keys, middleware, pbxs
+from crm_bridge.web import call_controls, calls, compat, events, health, keys, middleware, number_clicks, pbxs
 from crm_bridge.web import evidence as evidence_routes
+from crm_bridge.web import listening as listening_routes
 from crm_bridge.web import recordings as recording_routes
 from crm_bridge.web import retention as retention_routes
 from crm_bridge.web import retrievals as retrieval_routes
@@ -43,7 +49,7 @@ from recordings.configured import archive_of
 from recordings.deletion import Deletion
 from recordings.evidence_log import EvidenceLog
 from recordings.health import RecorderHealth
-from recordings.holds import complaint_closed, hold_for_complaint
+from recordings.holds import complaint_closed, hold_for_complaint, hold_other_case
 from recordings.intake import Intake
 from recordings.locks import extend_locks
 from recordings.remote_spool import spool_of
@@ -51,21 +57,23 @@ from recordings.replay import Replay
 from recordings.retention_classes import classify, recompute
 from recordings.self_test import SelfTest
 from recordings.sweep import Sweep
-from telephony.decisions import Decider
-from telephony.dialer import Dialer
-from telephony.fastagi import FastAgiServer
-from telephony.gathering import Gathering
-from telephony.inbound import asked
+from telephony.calls.straddling import mark_straddled, mark_straddling
+from telephony.dialling.decisions import Decider
+from telephony.dialling.dialer import Dialer
+from telephony.dialling.gathering import Gathering
+from telephony.dialling.recounts import recount_after_call
+from telephony.gate.fastagi import FastAgiServer
+from telephony.inbound.arrivals import asked
 from telephony.pbx import Pbx
-from telephony.recounts import recount_after_call
-from telephony.straddling import mark_straddled, mark_straddling
 from telephony.upkeep import Upkeep
 
 SUBSCRIBERS: Mapping[str, Sequence[Reaction]] = {
     "call.ended": (expect_recordings, draft_note, recount_after_call, mark_straddled, call_backs.follow_call),
     "call.violation": (alarm_no_ticket,),
+    "trunk.state": (alarm_trunk,),
     "recording.ready": (classify,),
     "complaint.opened": (hold_for_complaint,),
+    "case.suspended": (hold_other_case,),
     "complaint.closed": (complaint_closed,),
 }
 """What follows from what happened: each reaction writes in the transaction that moves the reader on, exactly once."""
@@ -74,7 +82,10 @@ SUBSCRIBERS: Mapping[str, Sequence[Reaction]] = {
 APIS: tuple[Api, ...] = (
     *DESK,
     calls.api,
+    number_clicks.api,
+    compat.api,
     call_controls.api,
+    listening_routes.api,
     events.api,
     health.api,
     pbxs.api,
@@ -119,6 +130,9 @@ class Services:
     state: SystemState
     drain: Drain
     inbound: InboundServices
+    trunks: TrunkServices
+    outbox: OutboxServices
+    crms: ConnectorServices
 
 
 def _recording(settings: Settings, database: Database, pbxs: Mapping[str, Pbx]) -> RecordingServices:
@@ -201,10 +215,13 @@ def build(settings: Settings) -> Services:
     upkeeps = {name: Upkeep(pbx=pbx, database=database) for name, pbx in pbxs.items()}
     recording = _recording(settings, database, pbxs)
     inbound = inbound_services(settings, database, pbxs)
+    trunks = trunk_services(settings, database, pbxs, process)
     decider = Decider(gathering=_gathering(settings, upkeeps, recording))
     gate = the_gate(settings, database, decider)
     listener = FastAgiServer(host=settings.gate.host, port=settings.gate.port, handler=asked(gate, inbound.handler))
     drain = Drain()
+    crms = ConnectorServices.made(settings, database)
+    outbox = OutboxServices.made(settings, database, crms.openers)
     live_calls = LiveCalls.made(settings, database, pbxs, decider)
     return Services(
         settings=settings,
@@ -217,7 +234,11 @@ def build(settings: Settings) -> Services:
             [
                 *_jobs(settings, database, upkeeps, recording, inbound),
                 *gate_jobs(settings, database, pbxs, decider),
+                *trunks.jobs,
                 _pauses_end(live_calls),
+                _listeners_leave(live_calls),
+                *outbox.jobs,
+                *crms.jobs,
             ],
         ),
         decider=decider,
@@ -237,11 +258,18 @@ def build(settings: Settings) -> Services:
         ),
         drain=drain,
         inbound=inbound,
+        trunks=trunks,
+        outbox=outbox,
+        crms=crms,
     )
 
 
 def _pauses_end(live_calls: LiveCalls) -> Ticker:
     return Ticker(name="pauses", tick=lambda: live_calls.pauses.resume_due(clock.now()), seconds=1)
+
+
+def _listeners_leave(live_calls: LiveCalls) -> Ticker:
+    return Ticker(name="listeners", tick=lambda: live_calls.listening.look(clock.now()), seconds=1)
 
 
 def _look(upkeep: Upkeep) -> Tick:
@@ -264,16 +292,20 @@ def make_app(services: Services) -> web.Application:
     app[keys.CONTROLS] = services.live_calls.controls
     app[keys.TRANSFERS] = services.live_calls.transfers
     app[keys.PAUSES] = services.live_calls.pauses
+    app[keys.LISTENING] = services.live_calls.listening
     app[keys.LIVE] = services.live
     app[keys.PBXS] = services.pbxs
     app[keys.UPKEEPS] = services.upkeeps
     app[keys.PBX_DESK] = PbxDesk(services.settings, services.database, services.pbxs, services.upkeeps)
+    app[keys.TRUNK_DESK] = services.trunks.desk
     app[keys.STATE] = services.state
     app[keys.REPLAY] = services.recording.replay
     app[keys.BUNDLES] = services.recording.bundles
     app[keys.DELETION] = services.recording.deletion
     app[keys.DRAIN] = services.drain
     app[keys.INBOUND_DESK] = services.inbound.desk
+    app[keys.WEBHOOKS] = services.outbox.webhooks
+    app[keys.CONNECTORS] = services.crms.connectors
     register(app, APIS)
     setup_pages(app)
     app.cleanup_ctx.append(lambda _: _running(services))
@@ -293,6 +325,8 @@ async def _running(services: Services) -> AsyncIterator[None]:
     services.workers.start()
     yield
     await services.workers.close()
+    await services.outbox.close()
+    await services.crms.close()
     await services.gate.close()
     for pbx in services.pbxs.values():
         await pbx.close()

@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,12 +19,15 @@ from config.database import Database
 from config.errors import Fault, Invalid
 from config.migrate import upgrade
 from config.settings import Settings, load_settings
-from crm_bridge import credentials, log, serving, users
+from crm_bridge import log, serving
 from crm_bridge.cli_cdr import cdr_commands
 from crm_bridge.cli_evidence import verify
+from crm_bridge.cli_operations import backup, config_commands, doctor, restore
 from crm_bridge.cli_pbx import pbx_commands
 from crm_bridge.cli_retention import retention_commands
+from crm_bridge.people import credentials, users
 from telephony.policy.engine import evaluate_document
+from telephony.policy.facts_text import parse_facts
 from telephony.policy.packs import listing
 
 DEFAULT_CONFIG = Path("ringfence.toml")
@@ -39,6 +43,10 @@ cli.add_typer(token_commands, name="token")
 cli.add_typer(policy_commands, name="policy")
 cli.add_typer(pbx_commands, name="pbx")
 cli.add_typer(cdr_commands, name="cdr")
+cli.add_typer(config_commands, name="config")
+cli.command("doctor")(doctor)
+cli.command("backup")(backup)
+cli.command("restore")(restore)
 cli.command("verify")(verify)
 cli.add_typer(retention_commands, name="retention")
 
@@ -85,12 +93,15 @@ def demo(once: Annotated[bool, typer.Option("--once", help="stop after the call"
 
 
 @cli.command()
-def bench(names: Annotated[list[str] | None, typer.Argument(help="which; all when none is named")] = None) -> None:
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="which, or a family; all when none is named")] = None,
+) -> None:
     """Run benchmarks beside their baselines. They live in the source checkout, and run from there."""
     known = sorted(path.stem for path in Path("bench").glob("*.py") if "async def main()" in path.read_text())
-    if not known or not set(names or ()) <= set(known):
+    wanted = {name: [one for one in known if f"{one}_".startswith(f"{name}_")] for name in names or known}
+    if not known or not all(wanted.values()):
         raise Invalid(f"the benchmarks of this checkout are: {', '.join(known) or 'none, run this in the checkout'}")
-    for name in names or known:
+    for name in (one for family in wanted.values() for one in family):
         print(f"# {name}", flush=True)
         subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
 
@@ -127,12 +138,14 @@ def token_create(
     label: Annotated[str, typer.Option(help="what it is for")] = "command line",
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Print a new bearer token, once."""
+    """Print a new bearer token, once. It ends as `people.token_days` says."""
+    now, days = clock.now(), load_settings(config).people.token_days
+    expires_at = now + timedelta(days=days) if days else None
 
     async def run(database: Database) -> str:
         async with database.write() as transaction:
             _, secret = await credentials.create_token(
-                transaction, user, label=label, expires_at=None, actor="command line", now=clock.now()
+                transaction, user, label=label, expires_at=expires_at, actor="command line", now=now
             )
             return secret
 
@@ -144,7 +157,7 @@ def policy_evaluate(
     facts: Annotated[str, typer.Argument(help="a facts document (JSON), - for standard input")],
 ) -> None:
     """Print the verdict as JSON. Exit 0 allow, 3 deny, 2 bad input."""
-    verdict = evaluate_document(_read_json(facts))
+    verdict = evaluate_document(_read_facts(facts))
     print(json.dumps(verdict, ensure_ascii=False, indent=2))
     raise typer.Exit(0 if verdict["verdict"] == "allow" else 3)
 
@@ -163,14 +176,11 @@ def policy_packs(as_json: Annotated[bool, typer.Option("--json")] = False) -> No
     Console().print(table)
 
 
-def _read_json(source: str) -> Any:
+def _read_facts(source: str) -> Any:
     try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text()
-        return json.loads(text)
+        return parse_facts(sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes(), source)
     except OSError as error:
         raise Invalid(f"{source}: cannot be read: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"{source}: is not JSON: {error}") from error
 
 
 def _with_database(config: Path, work: Callable[[Database], Coroutine[Any, Any, Result]]) -> Result:

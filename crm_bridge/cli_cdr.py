@@ -11,9 +11,9 @@ from config.database import Database
 from config.errors import Invalid
 from config.migrate import require_current
 from config.settings import load_settings
-from crm_bridge import carrier_records
-from crm_bridge.carrier_records import Ask
-from crm_bridge.users import User
+from crm_bridge.carrier import records as carrier_records
+from crm_bridge.carrier.records import Ask
+from crm_bridge.people.users import User
 
 cdr_commands = typer.Typer(no_args_is_help=True, help="Carriers' call records, held against ours.")
 

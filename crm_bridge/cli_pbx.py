@@ -12,12 +12,14 @@ from config.database import Database
 from config.errors import NotFound
 from config.migrate import require_current
 from config.settings import Pbx, Settings, load_settings
-from crm_bridge.inbound_check import inbound_elsewhere
-from telephony import pbx_check, pbx_config
+from crm_bridge.inbound.check import inbound_elsewhere
+from crm_bridge.pbxs.trunks import apply_with_trunks, plan_with_trunks, trunks_of
 from telephony.ami import AmiAccount, AmiLink
 from telephony.ari import stored_recordings
-from telephony.dialplan import dialplan_settings
-from telephony.trunks import endpoints_of
+from telephony.pbx_setup import check as pbx_check
+from telephony.pbx_setup import plan as pbx_config
+from telephony.pbx_setup.dialplan import dialplan_settings
+from telephony.trunking.trunks import endpoints_of
 
 pbx_commands = typer.Typer(no_args_is_help=True, help="What a PBX needs to work with us, over AMI.")
 Config = Annotated[Path, typer.Option("--config", "-c", help="the configuration file")]
@@ -37,7 +39,10 @@ def plan(
 
     async def show(link: AmiLink, settings: Settings, pbx: Pbx) -> bool:
         ours = dialplan_settings(settings, pbx.name)
-        print((await pbx_config.plan(link, ours, phones=phones or (), inbound=inbound or ())).text())
+        found = await pbx_config.plan(link, ours, phones=phones or (), inbound=inbound or ())
+        async with _database(settings) as database:
+            found = await plan_with_trunks(found, link, await trunks_of(settings, database, pbx.name))
+        print(found.text())
         return True
 
     _on_each(config, name, show)
@@ -51,7 +56,10 @@ def apply(
 
     async def carry_out(link: AmiLink, settings: Settings, pbx: Pbx) -> bool:
         ours = dialplan_settings(settings, pbx.name)
-        print((await pbx_config.apply(link, ours, phones=phones or (), inbound=inbound or ())).text())
+        done = await pbx_config.apply(link, ours, phones=phones or (), inbound=inbound or ())
+        async with _database(settings) as database:
+            done = await apply_with_trunks(done, link, await trunks_of(settings, database, pbx.name), database)
+        print(done.text())
         return True
 
     _on_each(config, name, carry_out)
@@ -86,9 +94,15 @@ async def _trunks(settings: Settings, pbx: str) -> list[str]:
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[Database]:
+    async with _database(settings) as database:
+        await require_current(database)
+        yield database
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
     database = Database(settings.database.url)
     try:
-        await require_current(database)
         yield database
     finally:
         await database.close()

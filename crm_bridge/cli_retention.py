@@ -14,7 +14,7 @@ from config import clock
 from config.database import Database
 from config.migrate import require_current
 from config.settings import Settings, load_settings
-from crm_bridge.case_holds import held_by_case
+from crm_bridge.cases.holds import held_by_case
 from recordings.configured import archive_of
 from recordings.deletion import Deletion, Report
 

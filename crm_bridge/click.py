@@ -9,14 +9,15 @@ from config.database import Database, DatabaseUnavailable
 from config.errors import Fault
 from config.identifiers import new_id
 from config.settings import AutoAnswer
-from crm_bridge import cases, idempotency
-from crm_bridge.users import User
-from telephony import call_records
-from telephony.call_records import call_document
-from telephony.call_states import State
-from telephony.decisions import Decision
-from telephony.dialer import Dialer
-from telephony.gathering import Subject
+from crm_bridge import idempotency
+from crm_bridge.cases import cases
+from crm_bridge.people.users import User
+from telephony.calls import call_records
+from telephony.calls.call_records import call_document
+from telephony.calls.call_states import State
+from telephony.dialling.decisions import Decision
+from telephony.dialling.dialer import Dialer
+from telephony.dialling.gathering import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Click:
     pbx: str | None
     key: str
     auto_answer: AutoAnswer = "none"
+    others: tuple[Subject, ...] = ()
+    """The further cases and parties that hold the number, where only a number was clicked."""
 
     def body(self) -> dict[str, Any]:
         """What makes a repeated request the same request."""
@@ -70,7 +73,7 @@ async def click(database: Database, dialer: Dialer, request: Click, user: User) 
             return await _again(transaction.connection, earlier)
         await cases.find(transaction.connection, request.subject.case_id, user)
         dialer.require_ready(phone)
-        decision, call = await dialer.reserve(transaction, request.subject, phone, call_id, now)
+        decision, call = await dialer.reserve(transaction, request.subject, phone, call_id, now, request.others)
         if call is None:
             denied = Clicked(403, denial_document(decision))
             await idempotency.finish(transaction, user.name, request.key, denied.status, denied.document)

@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 from config import clock
 from config.database import Database
 from config.settings import Settings
-from crm_bridge.case_facts import case_facts
+from crm_bridge.cases.facts import case_facts
 from crm_bridge.no_way_round import Endpoints
 from crm_bridge.typed_numbers import PhoneBook, holders
 from crm_bridge.workers import Tick, Ticker
-from telephony.decisions import Decider
-from telephony.gate import Gate
+from telephony.calls.ring_limits import RingLimits
+from telephony.dialling.decisions import Decider
+from telephony.gate.gate import Gate
+from telephony.gate.typed import DeskBook, TypedNumbers
 from telephony.pbx import Pbx
-from telephony.ring_limits import RingLimits
-from telephony.stray_calls import Strays
-from telephony.trunk_watch import TrunkWatch
-from telephony.typed import DeskBook, TypedNumbers
+from telephony.trunking.stray_calls import Strays
+from telephony.trunking.trunk_watch import TrunkWatch
 
 
 def _first(settings: Settings) -> str:

@@ -8,8 +8,8 @@ from config.database import Database, Transaction
 from config.journal import Entry
 from crm_bridge.tables import users
 from recordings.incidents import open_incident
-from telephony.stray_calls import NO_TICKET
 from telephony.tables import trunks
+from telephony.trunking.stray_calls import NO_TICKET
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.database import Transaction
 from config.errors import Fault, Invalid, NotFound
 from config.journal import Entry
-from crm_bridge import scope
-from crm_bridge.users import User
+from crm_bridge.people import scope
+from crm_bridge.people.users import User
 from telephony.policy.facts import House, ZoneKey
 from telephony.policy.packs import named
 from telephony.tables import policies

@@ -11,13 +11,13 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.database import Database
-from crm_bridge import cases as case_rows
-from crm_bridge import scope
+from crm_bridge.cases import cases as case_rows
+from crm_bridge.people import scope
+from crm_bridge.people.users import User
 from crm_bridge.policies import Packs, require_packs
 from crm_bridge.tables import cases
-from crm_bridge.users import User
-from telephony.decisions import Decider
-from telephony.gathering import Subject, Whose, history
+from telephony.dialling.decisions import Decider
+from telephony.dialling.gathering import Subject, history, whose_of
 from telephony.policy.engine import Verdict, evaluate
 from telephony.policy.facts import Facts, House, read_facts
 from telephony.policy.packs import history_horizon, packs_for_regions
@@ -95,8 +95,8 @@ async def _under(connection: AsyncConnection, row: Row[Any], packs: list[str], h
     relation = stored["party"]["relation"]
     reach = history_horizon(wanted, relation, house)
     known = stored["history"]
-    if reach > history_horizon(stored["packs"], relation, stored["house"]):
-        whose = Whose(stored["party"]["id"], stored["number"]["e164"], stored["party"].get("household"))
+    whose = whose_of({**stored, "packs": wanted, "house": house})
+    if reach > history_horizon(stored["packs"], relation, stored["house"]) or whose != whose_of(stored):
         known = await history(connection, whose, at - reach, at, without_call=row.call_id)
     return read_facts({**stored, "packs": wanted, "house": house, "history": known})
 

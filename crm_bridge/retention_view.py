@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, String, and_, cast, exists, func, or_, sel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.journal import journal
-from crm_bridge import scope
+from crm_bridge.people import scope
+from crm_bridge.people.users import User
 from crm_bridge.tables import cases, complaints
-from crm_bridge.users import User
 from recordings.deletion import LAST_MIDNIGHT
 from recordings.retention_classes import conflicts, in_force, revision
 from recordings.retention_tables import hold_cases, hold_recordings, holds

@@ -12,11 +12,12 @@ from config.database import Transaction
 from config.errors import Conflict, NotFound
 from config.identifiers import new_id
 from config.journal import Entry
-from crm_bridge import calendars, scope
-from crm_bridge.deadline_rules import due_of, rule_of
-from crm_bridge.deadlines import Deadline, by_rule, meet, open_deadline
-from crm_bridge.duty import Roster
-from crm_bridge.users import User
+from crm_bridge.clocks import calendars
+from crm_bridge.clocks.deadline_rules import due_of, rule_of
+from crm_bridge.clocks.deadlines import Deadline, by_rule, meet, open_deadline
+from crm_bridge.clocks.duty import Roster
+from crm_bridge.people import scope
+from crm_bridge.people.users import User
 from recordings.incidents import close_incidents, open_incident
 from recordings.retention_tables import retrievals
 from recordings.tables import recordings
@@ -60,6 +61,15 @@ async def find(connection: AsyncConnection, retrieval_id: str) -> Row[Any]:
     return row
 
 
+async def find_theirs(connection: AsyncConnection, retrieval_id: str, user: User) -> Row[Any]:
+    """The request, if the user made it, or may see some of its calls. Raises NotFound."""
+    row = await find(connection, retrieval_id)
+    bound = bool(user.clients or user.team)
+    if bound and row.requested_by != user.name and not await call_ids_of(connection, row, user):
+        raise NotFound(f"there is no retrieval request {retrieval_id}")
+    return row
+
+
 async def call_ids_of(connection: AsyncConnection, row: Row[Any], user: User) -> list[str]:
     """The calls that are handed over, oldest first: those named, and those of the cases that have recordings."""
     recorded = select(recordings.c.call_id).where(recordings.c.call_id == calls.c.id).exists()
@@ -71,7 +81,7 @@ async def call_ids_of(connection: AsyncConnection, row: Row[Any], user: User) ->
 async def finish(transaction: Transaction, retrieval_id: str, *, user: User, now: datetime) -> None:
     """It is handed over: the clock stops. Raises NotFound, Conflict."""
     await transaction.lock([f"retrieval:{retrieval_id}"])
-    row = await find(transaction.connection, retrieval_id)
+    row = await find_theirs(transaction.connection, retrieval_id, user)
     if row.state == "done":
         raise Conflict("it has been handed over already")
     mine = update(retrievals).where(retrievals.c.id == retrieval_id)

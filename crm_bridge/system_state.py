@@ -12,7 +12,7 @@ from config.errors import Fault
 from crm_bridge.drain import Drain
 from recordings.health import RecorderHealth
 from recordings.self_test import SelfTest
-from telephony.fastagi import FastAgiServer
+from telephony.gate.fastagi import FastAgiServer
 from telephony.pbx import Pbx
 from telephony.upkeep import Upkeep
 

@@ -1,6 +1,6 @@
 """What the desk keeps: users, cases with their parties and numbers, notes, complaints and idempotency keys."""
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, false
 
 from config.schema import Document, UtcDateTime, metadata
 
@@ -21,19 +21,24 @@ users = Table(
     Column("failed_logins", Integer, nullable=False),
     Column("locked_until", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("password_set_at", UtcDateTime),  # null: no password, or one from before this was kept
+    Column("must_change_password", Boolean, nullable=False, default=False, server_default=false()),
 )
 
 credentials = Table(
     "credentials",
     metadata,
     Column("hash", String(64), primary_key=True),  # SHA-256 of a random secret, which is shown once and never kept
-    Column("kind", String(8), nullable=False),  # session | token
+    Column("kind", String(8), nullable=False),  # session | token | widget | click: only for GET /compat/abcti
     Column("id", String(32), nullable=False, unique=True),
     Column("user", String(128), ForeignKey("users.name"), nullable=False),
     Column("label", String(128), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
+    Column("origin", String(255)),  # of a widget's token: the only pages on which it is good
+    Column("scopes", Document),  # what a token is good for: ["calls", "cases:read"]; null: all that its user may do
+    Column("minted_by", String(128)),  # of a widget's token: the CRM's server that asked for it
     Index("ix_credentials_user", "user"),
 )
 

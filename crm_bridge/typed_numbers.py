@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from sqlalchemy import false, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_bridge import scope
+from crm_bridge.people import scope
+from crm_bridge.people.users import user_of
 from crm_bridge.tables import case_parties, cases, numbers, users
-from crm_bridge.users import user_of
-from telephony.asking import Collector
-from telephony.typed import MOST_HOLDERS
-from telephony.typed_calls import Holder
+from telephony.gate.asking import Collector
+from telephony.gate.typed import MOST_HOLDERS
+from telephony.gate.typed_calls import Holder
 
 CALLERS = ("collector", "supervisor")
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -73,10 +74,23 @@ class Ticker:
             await asyncio.sleep(self.seconds)
 
 
+class Job(Protocol):
+    """Background work: a reader, a ticker, the outbox's worker."""
+
+    @property
+    def name(self) -> str:
+        """What the task is called."""
+        ...
+
+    async def run(self) -> None:
+        """Work for ever."""
+        ...
+
+
 class Workers:
     """The background tasks of one process, started and ended together."""
 
-    def __init__(self, jobs: Sequence[JournalReader | Ticker]) -> None:
+    def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = jobs
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -1,7 +1,7 @@
 """Holds: while a matter is open, nothing it names is deleted, however old. Many matters may hold one recording.
 
 A matter names recordings, cases or both; a case's recordings are held as long as the matter is open, those made later
-too. A complaint holds its case by itself from the moment it is opened (`hold_for_complaint`). Its closing releases
+too. A complaint holds every case of its person from the moment it is opened (`hold_for_complaint`). Its closing releases
 nothing: the ruling may still be contested, so a supervisor or admin releases the hold afterwards, with the reason.
 """
 
@@ -191,6 +191,23 @@ async def hold_for_complaint(transaction: Transaction, entry: Entry) -> None:
         transaction, matter=f"complaint {complaint_id}", kind="complaint", reason="a complaint was opened",
         case_ids=[entry.case_id], actor="system", now=entry.at, complaint_id=complaint_id,
     )  # fmt: skip
+
+
+async def hold_other_case(transaction: Transaction, entry: Entry) -> None:
+    """Follow `case.suspended`: another case of the complaint's person is held with it."""
+    complaint_id = entry.data.get("complaint_id")
+    if complaint_id is None or entry.case_id is None:
+        return
+    mine = (holds.c.complaint_id == complaint_id) & holds.c.released_at.is_(None)
+    known = await transaction.first(select(holds.c.id).where(mine))
+    if known is None:
+        return
+    if entry.case_id in (await contents(transaction.connection, [known.id]))[known.id]["cases"]:
+        return
+    reason = "a complaint of its person was opened"
+    await extend(
+        transaction, known.id, recording_ids=(), case_ids=[entry.case_id], reason=reason, actor="system", now=entry.at
+    )
 
 
 async def complaint_closed(transaction: Transaction, entry: Entry) -> None:

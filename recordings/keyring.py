@@ -112,6 +112,14 @@ class Keyring:
         """Whether that key was destroyed here."""
         return not self._path(key_id).exists() and self._tombstone(key_id).exists()
 
+    def problem_of(self, key_id: str) -> str:
+        """Why a group's key cannot be used, empty when it can: for who looks after the machine."""
+        try:
+            self._group_key(key_id)
+        except KeyUnavailable as fault:
+            return fault.detail
+        return ""
+
     def _path(self, key_id: str) -> Path:
         if not KEY_ID.fullmatch(key_id):
             raise KeyUnavailable(f"{key_id!r} is not the id of a key")

@@ -28,8 +28,8 @@ from recordings.completeness import expectation
 from recordings.incidents import close_incidents, open_incident
 from recordings.retention_tables import self_tests
 from recordings.tables import recordings
-from telephony.loop_call import HEARD_HZ, ROLE, SAID_HZ, SECONDS, loop_call
 from telephony.pbx import Pbx
+from telephony.pbx_setup.loop_call import HEARD_HZ, ROLE, SAID_HZ, SECONDS, loop_call
 
 KIND = "self-test"
 OVERDUE = timedelta(minutes=10)

@@ -17,16 +17,16 @@ from config.settings import Pbx as PbxSettings
 from config.tasks import end
 from telephony.ami import AmiAccount, AmiLink, AnswerUnknown, Inbox, LinkState, PbxUnavailable, StateChange
 from telephony.ami_events import AmiEvent, DeviceStateChange
-from telephony.answer_times import HeardAnswer, correct_answers, late_answers
-from telephony.asking import WhoHas
-from telephony.call_closing import close_calls
-from telephony.call_records import open_calls
-from telephony.call_states import BEFORE_THE_GATE
-from telephony.call_tracker import CallTracker
-from telephony.live_legs import adopt
-from telephony.markers import LEGS, read_markers
-from telephony.phones import Phones
-from telephony.settlement import settle
+from telephony.calls.answer_times import HeardAnswer, correct_answers, late_answers
+from telephony.calls.call_closing import close_calls
+from telephony.calls.call_records import open_calls
+from telephony.calls.call_states import BEFORE_THE_GATE
+from telephony.calls.call_tracker import CallTracker
+from telephony.calls.markers import LEGS, read_markers
+from telephony.calls.settlement import settle
+from telephony.dialling.phones import Phones
+from telephony.gate.asking import WhoHas
+from telephony.live.live_legs import adopt
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class Pbx:
         self.listeners: list[Callable[[AmiEvent], None]] = []
         """Told of every event as it arrives, whosever channel it is about; they must not wait."""
         self.watched_trunks: frozenset[str] = frozenset()
-        """The endpoints on which a leg without the gate's leave is hung up (telephony/trunk_watch.py)."""
+        """The endpoints on which a leg without the gate's leave is hung up (telephony/trunking/trunk_watch.py)."""
         self._follower: asyncio.Task[None] | None = None
         self._next: StateChange | None = None
         self._closer: asyncio.Task[None] | None = None

@@ -54,7 +54,7 @@ calls = Table(
     Column("held_at", UtcDateTime),  # since when the outside party is on hold; null while it is not
     Column("muted", Boolean, nullable=False, default=False, server_default=false()),
     Column("paused_until", UtcDateTime),  # the recording goes on at this moment at the latest; null while it runs
-    Column("transfer", Document),  # the one under way, or the last one: telephony.transfers.Transfer
+    Column("transfer", Document),  # the one under way, or the last one: telephony.live.transfers.Transfer
     Index("ix_calls_agent_open", "agent", "ended_at"),
     Index("ix_calls_current_open", "current_agent", "ended_at"),
     # Without it the click reads every call ever made on the PBX to see whether the phone is taken.
@@ -82,6 +82,7 @@ legs = Table(
     Column("hangup_cause", Integer),
     Column("tech_cause", String(64)),
     Index("ix_legs_call", "call_id"),
+    Index("ix_legs_trunk_created", "trunk", "created_at"),
 )
 
 meetings = Table(
@@ -148,6 +149,7 @@ contacts = Table(
     Index("ix_contacts_party_at", "party_id", "at"),
     Index("ix_contacts_number_at", "number", "at"),
     Index("ix_contacts_household_at", "household", "at"),
+    Index("ix_contacts_account_at", "account", "at"),
 )
 
 trunks = Table(
@@ -164,6 +166,14 @@ trunks = Table(
     Column("caller_ids", Document, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("setup", Document),  # telephony.trunking.wanted.Setup; null: the endpoint is the PBX's own
+    Column("sealed_secret", Text),
+    Column("hours", Document),  # bands {days, from, to} in `zone`; null: at all hours
+    Column("zone", String(64)),
+    Column("draining_since", UtcDateTime),  # no new calls since then; null once the last one has ended
+    Column("turn", Integer, nullable=False, default=0, server_default="0"),  # of the weighted choice
+    Column("updated_at", UtcDateTime),
+    Column("updated_by", String(128)),
 )
 
 policies = Table(

@@ -8,12 +8,12 @@ import structlog
 from config.database import Database
 from telephony.ami import AnswerUnknown, LinkState, PbxUnavailable
 from telephony.ari import stored_recordings
-from telephony.dialplan import FAMILY
 from telephony.pbx import Pbx
 from telephony.pbx_clock import clock_difference
-from telephony.pbx_probe import PbxConfigFailed
-from telephony.spool_probe import probe_spool
-from telephony.trunks import endpoints_of
+from telephony.pbx_setup.dialplan import FAMILY
+from telephony.pbx_setup.probe import PbxConfigFailed
+from telephony.pbx_setup.spool_probe import probe_spool
+from telephony.trunking.trunks import endpoints_of
 
 log = structlog.get_logger(__name__)
 

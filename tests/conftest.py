@@ -11,8 +11,11 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.databases",
     "tests.support.floor",
+    "tests.support.carrier_world",
     "tests.support.callers",
+    "tests.support.crm_floor",
     "tests.support.s3",
+    "tests.support.tryton",
 ]
 
 

@@ -1,17 +1,25 @@
-"""Takes the screenshots shown in the docs (`make screenshots`): the demo's floor, a real call, both languages."""
+"""Takes the screenshots shown in the docs (`make screenshots`): the demo's floor, a real call, every page, both languages."""
 
 import asyncio
 import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
 from crm_bridge.demo.cases import CASES
 from crm_bridge.demo.floor import demo_floor
+from crm_bridge.web import page_table
 from tests.support.browser import chromium, log_in, reader
+from tools.screenshot_scene import furnish
 
 FOLDER = Path("docs/screenshots")
+READERS = {"desk": "collector", "qa": "qa", "supervisor": "supervisor", "admin": "admin"}
+"""Who of the demo's people reads the pages of a group."""
 LANGUAGES = {"en": ("en-GB", "English", "Will pay half on Friday."), "zh": ("zh-CN", "中文", "周五先还一半。")}
+SPEAK = """language => fetch("/v1/session/language", {
+  method: "PUT", headers: {"Content-Type": "application/json"}, body: JSON.stringify({language}),
+})"""
 
 
 class Camera:
@@ -78,6 +86,25 @@ async def _photograph(page: Page, language: str, password: str) -> None:
     raise RuntimeError("no case of the demo may be called now")
 
 
+async def _pages(browser: Browser, base: str, language: str, password: str) -> None:
+    """Every page of the table but the desk, as whoever it is for sees it; light in English, dark in Chinese."""
+    for group, name in READERS.items():
+        async with reader(browser, base, locale=LANGUAGES[language][0], dark=language == "zh") as page:
+            await page.goto("/login?next=/deadlines")
+            await log_in(page, name, password)
+            await page.wait_for_url(lambda url: urlsplit(url).path == "/deadlines")
+            await page.evaluate(SPEAK, language)
+            for one in page_table.PAGES:
+                if one.group == group and one.address != "/":
+                    await page.goto(one.address)
+                    await page.wait_for_selector("h1")
+                    await asyncio.sleep(1.5)
+                    if urlsplit(page.url).path != one.address:
+                        raise RuntimeError(f"{one.address} led {name} to {page.url}")
+                    what = one.template.removesuffix(".html").replace("_", "-")
+                    await page.screenshot(path=FOLDER / f"{what}-{language}.png")
+
+
 async def main() -> None:
     """Take them all."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -86,6 +113,9 @@ async def main() -> None:
         for language, (locale, _, _) in LANGUAGES.items():
             async with reader(browser, base, locale=locale) as page:
                 await _photograph(page, language, password)
+        await furnish(base, password)
+        for language in LANGUAGES:
+            await _pages(browser, base, language, password)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,14 @@ from config.database import Database, Transaction
 from config.errors import Fault, NotFound
 from config.migrate import upgrade
 from config.settings import Settings, load_settings
-from crm_bridge import users
 from crm_bridge.app import Services
 from crm_bridge.cli_pbx import linked
 from crm_bridge.demo.cases import CASES, POLICIES
 from crm_bridge.demo.lab import Lab
+from crm_bridge.people import users
 from crm_bridge.serving import running
-from telephony.dialplan import dialplan_settings
-from telephony.pbx_config import apply
+from telephony.pbx_setup.dialplan import dialplan_settings
+from telephony.pbx_setup.plan import apply
 
 HOME = Path("var/demo")
 PBX = "main"
@@ -121,6 +121,9 @@ url = "file://{(HOME / "archive").resolve()}"
 
 [keys]
 master = "master.key"
+
+[embed]
+origins = ["http://127.0.0.1:8090"]     # examples/crm
 """
     )
     path.chmod(0o600)

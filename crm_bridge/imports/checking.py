@@ -11,13 +11,13 @@ from sqlalchemy.engine import Row
 
 from config.database import Database, Transaction
 from config.journal import Entry
-from crm_bridge import scope
-from crm_bridge.import_tables import import_rows, imports
 from crm_bridge.imports import child, uploads
 from crm_bridge.imports.claims import Claim
 from crm_bridge.imports.findings import finding, has_error
+from crm_bridge.imports.tables import import_rows, imports
+from crm_bridge.people import scope
+from crm_bridge.people.users import User
 from crm_bridge.tables import cases
-from crm_bridge.users import User
 
 BATCH = 250
 OVER = frozenset({"settled", "closed", "returned"})

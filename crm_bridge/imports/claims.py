@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import update
 
 from config.database import Transaction
-from crm_bridge.import_tables import imports
+from crm_bridge.imports.tables import imports
 
 LEASE = timedelta(minutes=2)
 

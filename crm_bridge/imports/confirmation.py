@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import Row
 
 from config.database import Database
-from crm_bridge.import_tables import import_rows
+from crm_bridge.imports.tables import import_rows
 from crm_bridge.spreadsheets import Cell
 
 Language = Literal["zh", "en"]

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.database import Transaction
 from config.errors import NotFound
 from config.journal import Entry
-from crm_bridge import scope
-from crm_bridge.import_tables import import_mappings
 from crm_bridge.imports.mapping import Mapping
-from crm_bridge.users import User
+from crm_bridge.imports.tables import import_mappings
+from crm_bridge.people import scope
+from crm_bridge.people.users import User
 
 
 async def put(

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from crm_bridge.case_documents import CaseIn, Identifier
+from crm_bridge.cases.documents import CaseIn, Identifier
 from crm_bridge.imports import cells
 from crm_bridge.imports.findings import finding, has_error
 from crm_bridge.imports.mapping import ON_CASE, Column, Mapping, plain

@@ -13,12 +13,12 @@ from sqlalchemy.engine import Row
 
 from config.database import Database, Transaction
 from config.journal import Entry
-from crm_bridge.case_documents import CaseIn
-from crm_bridge.import_tables import import_rows
+from crm_bridge.cases.documents import CaseIn
 from crm_bridge.imports import writing
 from crm_bridge.imports.claims import Claim
+from crm_bridge.imports.tables import import_rows
 from crm_bridge.imports.writing import Written
-from crm_bridge.users import User
+from crm_bridge.people.users import User
 
 BATCH = 50
 """Cases a transaction: on SQLite nobody else writes meanwhile, and a click must not wait long."""

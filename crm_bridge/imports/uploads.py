@@ -16,11 +16,11 @@ from config.database import Database, Transaction
 from config.errors import Conflict, Fault, Invalid, NotFound
 from config.identifiers import new_id
 from config.journal import Entry
-from crm_bridge import scope
-from crm_bridge.import_tables import import_chunks, import_rows, imports
 from crm_bridge.imports import child
 from crm_bridge.imports.mapping import Mapping
-from crm_bridge.users import User
+from crm_bridge.imports.tables import import_chunks, import_rows, imports
+from crm_bridge.people import scope
+from crm_bridge.people.users import User
 
 CHUNK = 1 << 20
 LARGEST = 200 << 20

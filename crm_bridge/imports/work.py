@@ -10,12 +10,12 @@ from config.database import Database, DatabaseUnavailable
 from config.deadlines import claim_due
 from config.errors import Fault
 from config.journal import Entry
-from crm_bridge import users
-from crm_bridge.import_tables import imports
 from crm_bridge.imports.checking import Check
 from crm_bridge.imports.claims import LEASE, Claim, Lost
 from crm_bridge.imports.findings import finding
 from crm_bridge.imports.running import Run
+from crm_bridge.imports.tables import imports
+from crm_bridge.people import users
 
 log = structlog.get_logger(__name__)
 

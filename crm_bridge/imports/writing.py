@@ -1,6 +1,6 @@
 """A batch of checked cases into the database, in the caller's transaction: all that is new in a few statements.
 
-A case that is known, or shares a person with another one, goes the way of every upsert (`crm_bridge.cases`), inside a
+A case that is known, or shares a person with another one, goes the way of every upsert (`crm_bridge.cases.cases`), inside a
 savepoint: what one case is refused for leaves nothing of it and nothing amiss with the others.
 """
 
@@ -15,13 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.database import Transaction
 from config.errors import Fault, NotFound
-from crm_bridge import cases, parties
-from crm_bridge.case_documents import CaseIn
+from crm_bridge.cases import cases, parties
+from crm_bridge.cases.documents import CaseIn
 from crm_bridge.imports.findings import finding
+from crm_bridge.people.users import User
 from crm_bridge.tables import case_parties, numbers
 from crm_bridge.tables import cases as cases_table
 from crm_bridge.tables import parties as parties_table
-from crm_bridge.users import User
 
 Done = Literal["created", "updated", "unchanged", "refused"]
 

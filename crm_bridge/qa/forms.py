@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.database import Transaction
 from config.errors import Forbidden, Invalid, NotFound
 from config.journal import Entry
+from crm_bridge.people.users import User
 from crm_bridge.qa.tables import qa_forms
-from crm_bridge.users import User
 
 SHIPPED = "standard"
 
@@ -106,7 +106,9 @@ async def find(connection: AsyncConnection, form_id: str) -> dict[str, Any]:
     return found
 
 
-async def put(transaction: Transaction, form_id: str, form: Form, *, user: User, now: datetime) -> dict[str, Any]:
+async def put(
+    transaction: Transaction, form_id: str, form: Form, *, reason: str = "", user: User, now: datetime
+) -> dict[str, Any]:
     """Make or change a form: its version rises, reviews keep the questions they were scored by. Raises Forbidden."""
     if user.clients or user.team:
         raise Forbidden("a form holds for everybody: it takes somebody bound to no client and no team")
@@ -118,7 +120,7 @@ async def put(transaction: Transaction, form_id: str, form: Form, *, user: User,
         await transaction.execute(insert(qa_forms).values(id=form_id, **values))
     else:
         await transaction.execute(update(qa_forms).where(qa_forms.c.id == form_id).values(**values))
-    data = {"form_id": form_id, "version": values["version"], "form": form.model_dump(mode="json")}
+    data = {"form_id": form_id, "version": values["version"], "form": form.model_dump(mode="json"), "reason": reason}
     transaction.journal(Entry(now, "qa.form_changed", user.name, data=data))
     return await find(transaction.connection, form_id)
 

@@ -13,14 +13,15 @@ from config.database import Transaction
 from config.errors import Conflict, Forbidden, NotFound
 from config.identifiers import new_id
 from config.journal import Entry
-from crm_bridge import calendars, deadlines, scope
-from crm_bridge.clock_tables import deadlines as clocks
-from crm_bridge.deadline_rules import due_of, rule_of
-from crm_bridge.deadlines import Deadline, by_rule, open_deadline
+from crm_bridge.clocks import calendars, deadlines
+from crm_bridge.clocks.deadline_rules import due_of, rule_of
+from crm_bridge.clocks.deadlines import Deadline, by_rule, open_deadline
+from crm_bridge.clocks.tables import deadlines as clocks
+from crm_bridge.people import scope
+from crm_bridge.people.users import User
 from crm_bridge.qa import forms
 from crm_bridge.qa.forms import Question
 from crm_bridge.qa.tables import qa_reviews, qa_sample_calls
-from crm_bridge.users import User
 from telephony.tables import calls
 
 Finding = Literal["none", "minor", "major"]

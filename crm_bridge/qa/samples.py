@@ -10,12 +10,12 @@ import hashlib
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, and_, func, insert, select
+from sqlalchemy import ColumnElement, Select, and_, func, insert, select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,10 +23,10 @@ from config.database import Database, Transaction
 from config.errors import Invalid, NotFound
 from config.identifiers import new_id
 from config.journal import Entry
-from crm_bridge import scope
+from crm_bridge.people import scope
+from crm_bridge.people.users import User
 from crm_bridge.qa.tables import qa_reviews, qa_sample_calls, qa_samples
 from crm_bridge.tables import users
-from crm_bridge.users import User
 from telephony.policy.zones import local_date, start_of_day
 from telephony.tables import calls
 
@@ -35,7 +35,8 @@ DAY = timedelta(days=1)
 SETTLES = timedelta(minutes=30)
 """After midnight: calls that began the day before have ended."""
 DAILY = 10
-MOST_CALLS = 200_000
+PAGE = 5_000
+"""Calls read at a time."""
 
 
 class SampleRule(BaseModel):
@@ -119,7 +120,8 @@ async def _make(
     transaction: Transaction, key: str, kind: str, rule: SampleRule, start: datetime, end: datetime, reason: str | None,
     user: User | None, now: datetime,
 ) -> str | None:  # fmt: skip
-    candidates = await _candidates(transaction, rule, start, end, user)
+    counted = Counted()
+    candidates = await _candidates(transaction, _wanted(rule, start, end, user), rule, counted)
     if not candidates and kind == "spot":
         return None
     identifier, seed, maker = new_id(now), secrets.token_hex(32), user.name if user is not None else "system"
@@ -137,20 +139,45 @@ async def _make(
     ]  # fmt: skip
     if rows:
         await transaction.execute(insert(qa_sample_calls), rows)
-    among = hashlib.sha256("\n".join(sorted(call.id for call in candidates)).encode()).hexdigest()
     data = {
         "sample_id": identifier, "sample": kind, "rule": rule.model_dump(mode="json"), "from": start.isoformat(),
-        "until": end.isoformat(), "seed": seed, "among": len(candidates), "among_sha256": among, "reason": reason,
-        "calls": [call.id for _, call in drawn],
+        "until": end.isoformat(), "seed": seed, "among": counted.among, "among_sha256": counted.digest.hexdigest(),
+        "reason": reason, "calls": [call.id for _, call in drawn],
     }  # fmt: skip
     transaction.journal(Entry(now, "qa.sampled", maker, rule.client, data=data))
     return identifier
 
 
-async def _candidates(
-    transaction: Transaction, rule: SampleRule, start: datetime, end: datetime, user: User | None
-) -> Sequence[Call]:
-    """The ended calls of the period in which somebody answered."""
+@dataclass(slots=True)
+class Counted:
+    """How many calls could have been drawn, and the SHA-256 of their ids, one a line, in order."""
+
+    among: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    def note(self, call_id: str) -> None:
+        """One more; they come in the order of their ids."""
+        self.digest.update(call_id.encode() if not self.among else b"\n" + call_id.encode())
+        self.among += 1
+
+
+async def _candidates(transaction: Transaction, wanted: Select[Any], rule: SampleRule, counted: Counted) -> list[Call]:
+    """All that may be drawn, a page at a time: as many calls as there are, and in memory only what decides."""
+    least = timedelta(seconds=rule.seconds_at_least)
+    groups = {"team": lambda row: row.team, "agent": lambda row: row.agent, "client": lambda row: row.client}
+    found: list[Call] = []
+    last = ""
+    while rows := await transaction.all(wanted.where(calls.c.id > last).limit(PAGE)):
+        last = rows[-1].id
+        for row in rows:
+            if row.ended_at - row.connected_at >= least:
+                counted.note(row.id)
+                found.append(Call(row.id, row.case_id or row.id, groups[rule.by](row) or "", row.agent, row.team))
+    return found
+
+
+def _wanted(rule: SampleRule, start: datetime, end: datetime, user: User | None) -> Select[Any]:
+    """The ended calls of the period in which somebody answered, by their ids."""
     wanted: list[ColumnElement[bool]] = [
         calls.c.created_at >= start, calls.c.created_at < end, calls.c.connected_at.is_not(None),
         calls.c.ended_at.is_not(None), calls.c.agent != "",
@@ -161,26 +188,10 @@ async def _candidates(
         wanted.append(calls.c.agent.in_(rule.agents))
     if user is not None:
         wanted.append(scope.calls_seen_by(user))
-    columns = (
-        calls.c.id,
-        calls.c.case_id,
-        calls.c.agent,
-        calls.c.client,
-        calls.c.connected_at,
-        calls.c.ended_at,
-        users.c.team,
-    )
+    shown = ("id", "case_id", "agent", "client", "connected_at", "ended_at")
     joined = calls.outerjoin(users, users.c.name == calls.c.agent)
-    rows = await transaction.all(
-        select(*columns).select_from(joined).where(*wanted).order_by(calls.c.id).limit(MOST_CALLS)
-    )
-    least = timedelta(seconds=rule.seconds_at_least)
-    groups = {"team": lambda row: row.team, "agent": lambda row: row.agent, "client": lambda row: row.client}
-    return [
-        Call(row.id, row.case_id or row.id, groups[rule.by](row) or "", row.agent, row.team)
-        for row in rows
-        if row.ended_at - row.connected_at >= least
-    ]
+    columns = (*(calls.c[name] for name in shown), users.c.team)
+    return select(*columns).select_from(joined).where(*wanted).order_by(calls.c.id)
 
 
 # ---- for people

@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.errors import Invalid, NotFound
 from config.journal import Entry
-from crm_bridge import scope
+from crm_bridge.people import scope
+from crm_bridge.people.users import User
 from crm_bridge.reports import of_calls, of_work
 from crm_bridge.reports.period import read_period, zones_of_clients
 from crm_bridge.reports.shape import Asked, Making, Report
 from crm_bridge.tables import cases
-from crm_bridge.users import User
 from crm_bridge.web.translations import catalogue as words
 
 REPORTS: Mapping[str, Making] = {

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, select
 
 from config.journal import journal
 from config.local_time import seconds_between
-from crm_bridge import scope
+from crm_bridge.people import scope
 from crm_bridge.reports.period import Slice
 from crm_bridge.reports.shape import KEY, Asked, Column, Figures, Making, Totals, gathered, key_of, rate
 from telephony.tables import calls

@@ -5,11 +5,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 
 from config.local_time import seconds_between
-from crm_bridge import deadlines as deadline_store
-from crm_bridge import scope
-from crm_bridge.clock_tables import deadlines
-from crm_bridge.complaint_steps import ANSWER
-from crm_bridge.note_tables import commitments
+from crm_bridge.clocks import deadlines as deadline_store
+from crm_bridge.clocks.tables import deadlines
+from crm_bridge.complaints.steps import ANSWER
+from crm_bridge.notes.tables import commitments
+from crm_bridge.people import scope
 from crm_bridge.reports.of_calls import number_of
 from crm_bridge.reports.period import Slice
 from crm_bridge.reports.shape import KEY, Asked, Column, Figures, Making, Totals, gathered, key_of, rate

@@ -9,10 +9,10 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.local_time import local_part
+from crm_bridge.people.users import User
 from crm_bridge.reports.period import Period, Slice, slices
-from crm_bridge.users import User
 
-Kind = Literal["text", "count", "rate", "minutes", "seconds"]
+Kind = Literal["text", "count", "rate", "minutes", "seconds", "score"]
 Figures = dict[str, Any]
 Totals = dict[str | None, dict[str, float]]
 HOURS = [f"{hour:02}" for hour in range(24)]

@@ -7,11 +7,13 @@ from aiohttp import web
 from pydantic import Field
 
 from config import clock
-from crm_bridge import action_codes
-from crm_bridge.action_codes import CodeSet, NoteField
+from crm_bridge.notes import action_codes
+from crm_bridge.notes.action_codes import CodeSet, NoteField
+from crm_bridge.people import scope
 from crm_bridge.web import keys
 from crm_bridge.web.api import EVERYONE, Api, NoContent, Query, Reply
 from crm_bridge.web.paging import Listing
+from crm_bridge.web.reasons import ReasonQuery, WithReason
 
 api = Api("action codes")
 
@@ -28,6 +30,10 @@ class CodesOut(Listing[action_codes.ActionCode]):
     fields: list[NoteField] = Field([])
 
 
+class CodesIn(CodeSet, WithReason):
+    """A client's whole set, as it shall be from now on."""
+
+
 class OwnSet(CodeSet):
     """A client's own codes."""
 
@@ -41,6 +47,8 @@ class OwnSet(CodeSet):
 )
 async def list_action_codes(request: web.Request, query: CodesQuery) -> dict[str, Any]:
     """With their names in Chinese and English, what each requires and what it tells the policy."""
+    if query.client is not None:
+        scope.require_client(request[keys.USER], query.client)
     async with request.app[keys.DATABASE].read() as connection:
         found = await action_codes.codes_of(connection, query.client)
     return {"items": found.codes, "next_cursor": None, "fields": found.fields}
@@ -63,15 +71,21 @@ async def list_own_sets(request: web.Request) -> dict[str, Any]:
     "PUT",
     "/v1/action-codes/{client}",
     roles=("admin",),
-    body=CodeSet,
+    body=CodesIn,
     answers={200: CodesOut, 201: CodesOut},
     summary="Set a client's action codes",
 )
-async def put_action_codes(request: web.Request, body: CodeSet) -> Reply:
+async def put_action_codes(request: web.Request, body: CodesIn) -> Reply:
     """The whole set, from the client's next note on; notes that are written keep their code."""
+    given = CodeSet(codes=body.codes, fields=body.fields)
     async with request.app[keys.DATABASE].write() as transaction:
         is_new = await action_codes.put(
-            transaction, request.match_info["client"], body, user=request[keys.USER], now=clock.now()
+            transaction,
+            request.match_info["client"],
+            given,
+            reason=body.reason,
+            user=request[keys.USER],
+            now=clock.now(),
         )
     shown = {"items": body.codes, "next_cursor": None, "fields": body.fields}
     return Reply(shown, status=201 if is_new else 200)
@@ -81,10 +95,13 @@ async def put_action_codes(request: web.Request, body: CodeSet) -> Reply:
     "DELETE",
     "/v1/action-codes/{client}",
     roles=("admin",),
+    query=ReasonQuery,
     answers={204: NoContent},
     summary="Have the default action codes hold again for a client",
 )
-async def drop_action_codes(request: web.Request) -> None:
+async def drop_action_codes(request: web.Request, query: ReasonQuery) -> None:
     """Notes that are written keep their code."""
     async with request.app[keys.DATABASE].write() as transaction:
-        await action_codes.drop(transaction, request.match_info["client"], user=request[keys.USER], now=clock.now())
+        await action_codes.drop(
+            transaction, request.match_info["client"], reason=query.reason, user=request[keys.USER], now=clock.now()
+        )

@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from config import clock
 from config.errors import Conflict, NotFound
-from crm_bridge import agent_states
-from crm_bridge.agent_states import AgentState
+from crm_bridge.floor import agent_states
+from crm_bridge.floor.agent_states import AgentState
 from crm_bridge.web import keys
 from crm_bridge.web.api import PEOPLE, Api, Body, PageQuery
 from crm_bridge.web.paging import Listing

@@ -5,14 +5,17 @@ from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel, Field
+from sqlalchemy import ColumnElement
 
 from config import clock
 from config.errors import Conflict, Invalid, NotFound
+from crm_bridge.people import scope
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Body, NoContent, PageQuery
 from crm_bridge.web.paging import Listing, page
-from telephony import allowed_numbers
+from telephony.gate import allowed_numbers
 from telephony.numbers import InvalidNumber, is_emergency, is_short, normalise
+from telephony.tables import allowed_numbers as table
 
 api = Api("allowed-numbers")
 
@@ -40,6 +43,11 @@ class AllowedNumberOut(BaseModel):
     created_by: str
 
 
+def _seen(request: web.Request) -> ColumnElement[bool]:
+    """Condition on the list: what holds for everybody, and for the user's clients."""
+    return scope.shared_seen_by(request[keys.USER], table.c.client)
+
+
 @api.operation(
     "GET",
     "/v1/allowed-numbers",
@@ -51,7 +59,8 @@ class AllowedNumberOut(BaseModel):
 async def list_allowed_numbers(request: web.Request, query: PageQuery) -> dict[str, Any]:
     """In the order in which they were entered."""
     async with request.app[keys.DATABASE].read() as connection:
-        rows = await allowed_numbers.page(connection, query.cursor or "", query.limit + 1)
+        seen = _seen(request)
+        rows = await allowed_numbers.page(connection, query.cursor or "", query.limit + 1, seen)
     shown, _ = page(rows, query.limit, "id")
     return {"items": shown, "next_cursor": shown[-1].id if len(rows) > query.limit else None}
 
@@ -68,6 +77,8 @@ async def list_allowed_numbers(request: web.Request, query: PageQuery) -> dict[s
 async def add_allowed_number(request: web.Request, body: AllowedNumberIn) -> Any:
     """As soon as a case holds the number, the rules decide about it, not this list. Such calls are recorded like all others."""
     settings = request.app[keys.SETTINGS]
+    if body.client is not None:
+        scope.require_client(request[keys.USER], body.client)
     if body.pbx is not None and body.pbx not in {pbx.name for pbx in settings.pbx}:
         message = f"there is no PBX {body.pbx}"
         raise Invalid(message, [{"field": "pbx", "message": message}])
@@ -102,5 +113,5 @@ async def remove_allowed_number(request: web.Request) -> None:
     """Calls that were made with its leave keep it on them."""
     async with request.app[keys.DATABASE].write() as transaction:
         await allowed_numbers.remove(
-            transaction, request.match_info["id"], actor=request[keys.USER].name, now=clock.now()
+            transaction, request.match_info["id"], seen=_seen(request), actor=request[keys.USER].name, now=clock.now()
         )

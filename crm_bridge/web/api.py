@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from config.errors import Fault
-from crm_bridge.users import ROLES, Role
+from crm_bridge.people.users import ROLES, Role
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
@@ -62,6 +62,12 @@ class PageQuery(Query):
 
     cursor: str | None = Field(None, max_length=512, description="`next_cursor` of the page before")
     limit: int = Field(50, ge=1, le=500)
+
+
+class WhyQuery(Query):
+    """Why something is taken away, for the journal."""
+
+    reason: str | None = Field(None, max_length=2000)
 
 
 class NoContent(BaseModel):

@@ -1,15 +1,16 @@
 """Who asks: a bearer token, or the session cookie of a browser on a page of ours."""
 
 from typing import Literal
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from config import clock
 from config.errors import Forbidden, Unauthorized
-from crm_bridge import credentials
-from crm_bridge.users import User
+from crm_bridge.embed import widget_tokens
+from crm_bridge.people import credentials
+from crm_bridge.people.users import User
 from crm_bridge.web import keys
+from crm_bridge.web.embed_scope import is_own
 
 COOKIE = "ringfence_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -22,7 +23,10 @@ async def authenticate(request: web.Request) -> User:
         require_same_origin(request)
     database, now = request.app[keys.DATABASE], clock.now()
     async with database.read() as connection:
-        credential, user = await credentials.resolve(connection, secret, kind, now)
+        if kind == "token" and secret.startswith(credentials.WIDGET_PREFIX):
+            credential, user = await widget_tokens.bearer(connection, secret, now)
+        else:
+            credential, user = await credentials.resolve(connection, secret, kind, now)
     request[keys.CREDENTIAL], request[keys.USER] = credential, user
     return user
 
@@ -55,9 +59,7 @@ def require_same_origin(request: web.Request) -> None:
     origin = request.headers.get("Origin")
     if origin is None:
         return
-    settings = request.app[keys.SETTINGS]
-    hosts = {request.host, urlsplit(settings.server.public_url or "").netloc}
-    if urlsplit(origin).netloc not in hosts - {""}:
+    if not is_own(request, origin):
         raise Forbidden("this request comes from a page of another origin")
 
 

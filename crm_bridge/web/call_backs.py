@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from config import clock
 from config.errors import Conflict
-from crm_bridge import call_backs
-from crm_bridge.call_backs import CallBackState
+from crm_bridge.inbound import call_backs
+from crm_bridge.inbound.call_backs import CallBackState
 from crm_bridge.web import keys
 from crm_bridge.web.api import PEOPLE, Api, Body, PageQuery
 from crm_bridge.web.inbound_calls import MatchOut

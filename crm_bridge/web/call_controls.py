@@ -8,19 +8,19 @@ from sqlalchemy.engine import Row
 
 from config import clock
 from config.errors import Conflict, Fault, Forbidden, NotFound
-from crm_bridge import transfer_targets
 from crm_bridge.click import denial_document
-from crm_bridge.transfer_choices import choices
-from crm_bridge.users import User
+from crm_bridge.floor import transfer_targets
+from crm_bridge.floor.transfer_choices import choices
+from crm_bridge.people.users import User
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Body, Query
 from crm_bridge.web.calls import CALLERS, Call, CallNotFound, PolicyDenied, document_of, visible_call
 from crm_bridge.web.dispatch import user_of
 from crm_bridge.web.shown import number_of
 from telephony.ami import AnswerUnknown, PbxUnavailable
-from telephony.dialer import NoTrunk
-from telephony.phones import AgentBusy, AgentUnavailable
-from telephony.transfers import Inside, Outside, TransferDenied
+from telephony.dialling.phones import AgentBusy, AgentUnavailable
+from telephony.live.transfers import Inside, Outside, TransferDenied
+from telephony.trunking.no_trunk import NoTrunk
 
 api = Api("calls")
 

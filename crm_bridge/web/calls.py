@@ -1,35 +1,39 @@
 """Calls and decisions over HTTP: click, check, follow, hang up; why a call was allowed or not."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config import clock
-from config.errors import Conflict, Fault, NotFound
-from crm_bridge import cases, idempotency, scope
+from config.errors import Conflict, Fault, Forbidden, NotFound
+from crm_bridge import idempotency
+from crm_bridge.cases import cases
 from crm_bridge.click import Click, Clicked, click, denial_document
 from crm_bridge.drain import Draining
+from crm_bridge.people import scope
+from crm_bridge.people.users import Role, User
 from crm_bridge.system_state import RecorderUntried
-from crm_bridge.users import Role, User
 from crm_bridge.web import keys
 from crm_bridge.web.api import PEOPLE, Api, Body, PageQuery
 from crm_bridge.web.dispatch import user_of
 from crm_bridge.web.problems import problem_response
 from crm_bridge.web.shown import number_of
 from recordings.tables import recordings
-from telephony import decisions
 from telephony.ami import PbxUnavailable
-from telephony.call_records import call_document
-from telephony.dialer import NoTrunk
-from telephony.gathering import Subject
+from telephony.calls.call_records import call_document
+from telephony.dialling import decisions
+from telephony.dialling.gathering import Subject
+from telephony.dialling.phones import AgentBusy, AgentUnavailable
 from telephony.numbers import InvalidNumber
-from telephony.phones import AgentBusy, AgentUnavailable
 from telephony.policy.engine import evaluate
 from telephony.policy.facts import read_facts
 from telephony.tables import calls
+from telephony.trunking.no_trunk import NoTrunk
 
 api = Api("calls")
 
@@ -131,6 +135,13 @@ async def _seen_case(request: web.Request, user: User, case_id: str) -> None:
         await cases.find(connection, case_id, user)
 
 
+DIAL_PROBLEMS = (
+    *(PolicyDenied, AgentBusy, AgentUnavailable, PbxUnavailable, NoTrunk, NotFound, InvalidNumber),
+    *(idempotency.KeyRequired, idempotency.KeyInFlight, Draining, RecorderUntried),
+)
+"""What may become of a click, beside a call."""
+
+
 @api.operation(
     "POST",
     "/v1/calls",
@@ -138,36 +149,32 @@ async def _seen_case(request: web.Request, user: User, case_id: str) -> None:
     body=Dial,
     headers={"!Idempotency-Key": "a new value for each intended call; the same value repeats the same answer"},
     answers={201: Call},
-    problems=(
-        PolicyDenied,
-        AgentBusy,
-        AgentUnavailable,
-        PbxUnavailable,
-        NoTrunk,
-        NotFound,
-        InvalidNumber,
-        idempotency.KeyRequired,
-        idempotency.KeyInFlight,
-        Draining,
-        RecorderUntried,
-    ),
+    problems=DIAL_PROBLEMS,
     summary="Call a customer: your phone rings first",
 )
 async def place(request: web.Request, body: Dial) -> Any:
     """201 once the PBX has taken the call, or with state `unknown` if it said nothing in 5 s; 503 only if nothing was sent."""
     user = user_of(request)
-    request.app[keys.DRAIN].refuse_if_begun()
     key = idempotency.require_key(request.headers.get("Idempotency-Key"))
     subject = await _subject(request, body, user)
+    clicked = await dial(request, user, subject, key)
+    return clicked.document if clicked.status == 201 else refusal(clicked)
+
+
+async def dial(
+    request: web.Request, user: User, subject: Subject, key: str, others: tuple[Subject, ...] = ()
+) -> Clicked:
+    """Place a call for a user of this request; see `crm_bridge.click.click`."""
+    request.app[keys.DRAIN].refuse_if_begun()
     phone = request.app[keys.DIALER].phone_of(user.extension, user.pbx)
     request.app[keys.STATE].require_recorder_tried(phone.pbx, clock.now())
     auto_answer = user.auto_answer or request.app[keys.SETTINGS].desk.auto_answer
-    dialled = Click(subject, user.extension, user.pbx, key, auto_answer)
-    clicked = await click(request.app[keys.DATABASE], request.app[keys.DIALER], dialled, user)
-    return clicked.document if clicked.status == 201 else _refusal(clicked)
+    dialled = Click(subject, user.extension, user.pbx, key, auto_answer, others)
+    return await click(request.app[keys.DATABASE], request.app[keys.DIALER], dialled, user)
 
 
-def _refusal(clicked: Clicked) -> web.Response:
+def refusal(clicked: Clicked) -> web.Response:
+    """The problem that a refused click is."""
     if clicked.status == PolicyDenied.status:
         detail = str(clicked.document["reason"])
         return problem_response(PolicyDenied.code, PolicyDenied.title, PolicyDenied.status, detail, clicked.document)
@@ -214,9 +221,8 @@ async def index(request: web.Request, query: CallsQuery) -> dict[str, Any]:
     async with request.app[keys.DATABASE].read() as connection:
         rows = list((await connection.execute(statement)).all())
         shown = rows[: query.limit]
-        items = [{**call_document(row), "recordings": []} for row in shown]
-        for item in items:
-            item["recordings"] = await _recordings(connection, item["id"])
+        kept = await _recordings(connection, [row.id for row in shown])
+        items = [{**call_document(row), "recordings": kept[row.id]} for row in shown]
     return {"items": items, "next_cursor": shown[-1].id if len(rows) > query.limit else None}
 
 
@@ -226,10 +232,16 @@ def _of(agent: str, *, only_now: bool) -> ColumnElement[bool]:
     return has_it if only_now else or_(calls.c.agent == agent, has_it)
 
 
-async def _recordings(connection: Any, call_id: str) -> list[dict[str, Any]]:
-    columns = [recordings.c[name] for name in SHORT_RECORDING]
-    rows = await connection.execute(select(*columns).where(recordings.c.call_id == call_id).order_by(recordings.c.leg))
-    return [dict(row._mapping) for row in rows]
+async def _recordings(connection: AsyncConnection, call_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Those of each of the calls, by its id."""
+    columns = [recordings.c.call_id, *(recordings.c[name] for name in SHORT_RECORDING)]
+    rows = await connection.execute(
+        select(*columns).where(recordings.c.call_id.in_(call_ids)).order_by(recordings.c.leg)
+    )
+    found: dict[str, list[dict[str, Any]]] = {call_id: [] for call_id in call_ids}
+    for call_id, *values in rows:
+        found[call_id].append(dict(zip(SHORT_RECORDING, values, strict=True)))
+    return found
 
 
 async def visible_call(request: web.Request, user: User, call_id: str) -> Any:
@@ -252,7 +264,7 @@ async def show(request: web.Request) -> dict[str, Any]:
 async def document_of(request: web.Request, row: Any) -> dict[str, Any]:
     """A call with its recordings."""
     async with request.app[keys.DATABASE].read() as connection:
-        return {**call_document(row), "recordings": await _recordings(connection, row.id)}
+        return {**call_document(row), "recordings": (await _recordings(connection, [row.id]))[row.id]}
 
 
 @api.operation(
@@ -268,6 +280,8 @@ async def hangup(request: web.Request) -> dict[str, Any]:
     user = user_of(request)
     row = await visible_call(request, user, request.match_info["id"])
     if row.ended_at is None:
+        if user.role != "supervisor" and user.name not in (row.agent, row.current_agent):
+            raise Forbidden("this is another collector's call")
         await request.app[keys.DIALER].hangup(row, user.name)
     return await show(request)
 

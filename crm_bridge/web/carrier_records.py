@@ -13,14 +13,14 @@ from sqlalchemy import select
 
 from config import clock
 from config.errors import Fault, Invalid, NotFound
-from crm_bridge import carrier_records
-from crm_bridge.carrier_format import CdrFormat
-from crm_bridge.carrier_records import Ask
-from crm_bridge.carrier_tables import carrier_imports
+from crm_bridge.carrier import records as carrier_records
+from crm_bridge.carrier.formats import CdrFormat
+from crm_bridge.carrier.records import Ask
+from crm_bridge.carrier.tables import carrier_imports
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, PageQuery, Query
 from crm_bridge.web.paging import Listing, page
-from telephony import trunks
+from telephony.trunking import trunks
 
 api = Api("carrier-records")
 

@@ -8,11 +8,12 @@ from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, 
 
 from config import clock
 from config.errors import Conflict, Forbidden, NotFound
-from crm_bridge import case_view, cases, parties
-from crm_bridge.case_documents import CaseBrief, CaseIn, CaseOut, CaseState
-from crm_bridge.cases import StateAction
-from crm_bridge.masking import DETAILS
-from crm_bridge.web import keys
+from crm_bridge.cases import cases, parties
+from crm_bridge.cases import view as case_view
+from crm_bridge.cases.cases import StateAction
+from crm_bridge.cases.documents import CaseBrief, CaseIn, CaseOut, CaseState
+from crm_bridge.people.masking import DETAILS
+from crm_bridge.web import keys, viewed
 from crm_bridge.web.api import EVERYONE, PEOPLE, Api, Body, PageQuery, Query, Reply
 from crm_bridge.web.paging import Listing, page
 from crm_bridge.web.shown import number_of, redaction
@@ -109,8 +110,13 @@ async def put_case(request: web.Request, body: CaseIn) -> Reply:
     summary="A case, and which numbers may be called now",
 )
 async def get_case(request: web.Request) -> dict[str, Any]:
-    """Each number says whether it may be called now, else why not and until when, with the attempts used and left."""
-    return await _shown(request, request.match_info["id"])
+    """Each number says whether it may be called now, else why not and until when, with the attempts used and left.
+
+    That a person saw the case is journalled.
+    """
+    case = await _shown(request, request.match_info["id"])
+    await viewed.note_case(request, case)
+    return case
 
 
 class WeekQuery(Query):
@@ -201,7 +207,10 @@ async def list_cases(request: web.Request, query: CaseQuery) -> dict[str, Any]:
             limit=query.limit + 1,
         )
         shown, following = page(rows, query.limit, "id")
-        return {"items": await case_view.briefs(connection, shown), "next_cursor": following}
+        found = await case_view.briefs(connection, shown)
+    asked = [name for name in ("number", "q", "card", "identity") if getattr(query, name) is not None]
+    await viewed.note_search(request, asked, len(found))
+    return {"items": found, "next_cursor": following}
 
 
 def _mandate(request: web.Request, days: int | None) -> tuple[date, date] | None:

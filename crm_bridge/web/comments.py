@@ -12,7 +12,7 @@ from config.database import Transaction
 from config.errors import Forbidden, NotFound
 from config.identifiers import new_id
 from config.journal import Entry
-from crm_bridge.users import Role, User
+from crm_bridge.people.users import Role, User
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Body, NoContent
 from crm_bridge.web.calls import CallNotFound, visible_call

@@ -8,8 +8,9 @@ from pydantic import BaseModel, Field
 
 from config import clock
 from config.errors import Conflict
-from crm_bridge import commitments, number_marks
-from crm_bridge.number_marks import Mark
+from crm_bridge.cases import number_marks
+from crm_bridge.cases.number_marks import Mark
+from crm_bridge.notes import commitments
 from crm_bridge.web import keys
 from crm_bridge.web.api import EVERYONE, PEOPLE, Api, Body, PageQuery
 from crm_bridge.web.paging import Listing

@@ -7,18 +7,19 @@ from pydantic import BaseModel, Field
 
 from config import clock
 from config.errors import NotFound
-from crm_bridge import complaint_ladders
-from crm_bridge.complaint_ladders import SEVERITIES, Ladder, Severity
-from crm_bridge.deadline_rules import EVERY_CLIENT
+from crm_bridge.clocks.deadline_rules import EVERY_CLIENT
+from crm_bridge.complaints import ladders as complaint_ladders
+from crm_bridge.complaints.ladders import SEVERITIES, Ladder, Severity
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api
 from crm_bridge.web.dispatch import user_of
 from crm_bridge.web.paging import Listing
+from crm_bridge.web.reasons import WithReason
 
 api = Api("complaints")
 
 
-class LadderIn(Ladder):
+class LadderIn(Ladder, WithReason):
     """A ladder; `client` null sets it for all clients without one of their own."""
 
     client: Annotated[str, Field(min_length=1, max_length=128)] | None = None
@@ -76,9 +77,15 @@ async def put_ladder(request: web.Request, body: LadderIn) -> dict[str, Any]:
     severity = next((known for known in SEVERITIES if known == request.match_info["severity"]), None)
     if severity is None:
         raise NotFound(f"there is no severity {request.match_info['severity']}")
-    ladder = Ladder.model_validate(body.model_dump(exclude={"client"}))
+    ladder = Ladder.model_validate(body.model_dump(exclude={"client", "reason"}))
     async with request.app[keys.DATABASE].write() as transaction:
         await complaint_ladders.put(
-            transaction, severity, body.client or EVERY_CLIENT, ladder, user=user_of(request), now=clock.now()
+            transaction,
+            severity,
+            body.client or EVERY_CLIENT,
+            ladder,
+            reason=body.reason,
+            user=user_of(request),
+            now=clock.now(),
         )
     return {"severity": severity, "client": body.client, "ladder": ladder, "shipped": False}

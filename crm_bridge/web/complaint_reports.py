@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from config import clock
-from crm_bridge import complaint_report
+from crm_bridge.complaints import report as complaint_report
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Query
 from crm_bridge.web.dispatch import user_of

@@ -9,8 +9,10 @@ from sqlalchemy import ColumnElement, false
 
 from config import clock
 from config.errors import Conflict, NotFound
-from crm_bridge import complaint_rulings, complaint_view, complaints
-from crm_bridge.complaint_ladders import Severity, Step
+from crm_bridge.complaints import complaints
+from crm_bridge.complaints import rulings as complaint_rulings
+from crm_bridge.complaints import view as complaint_view
+from crm_bridge.complaints.ladders import Severity, Step
 from crm_bridge.tables import cases as cases_table
 from crm_bridge.tables import complaints as table
 from crm_bridge.web import keys

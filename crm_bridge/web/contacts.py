@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from config import clock
 from config.errors import NotFound
-from crm_bridge import contacts
+from crm_bridge.cases import contacts
 from crm_bridge.web import keys
 from crm_bridge.web.api import EVERYONE, Api
 from telephony.numbers import InvalidNumber

@@ -10,16 +10,19 @@ from sqlalchemy import ColumnElement
 from config import clock
 from config.errors import Conflict, Forbidden, Invalid, NotFound
 from config.identifiers import new_id
-from crm_bridge import calendars, cases, deadline_rules, deadlines, scope
-from crm_bridge.clock_tables import deadlines as table
-from crm_bridge.complaint_steps import STEP
-from crm_bridge.deadline_rules import EVERY_CLIENT, Rule
-from crm_bridge.deadlines import MANUAL, Deadline
-from crm_bridge.users import NAME, Role, User
+from crm_bridge.cases import cases
+from crm_bridge.clocks import calendars, deadline_rules, deadlines
+from crm_bridge.clocks.deadline_rules import EVERY_CLIENT, Rule
+from crm_bridge.clocks.deadlines import MANUAL, Deadline
+from crm_bridge.clocks.tables import deadlines as table
+from crm_bridge.complaints.steps import STEP
+from crm_bridge.people import scope
+from crm_bridge.people.users import NAME, Role, User
 from crm_bridge.web import keys
 from crm_bridge.web.api import PEOPLE, Api, Body, PageQuery
 from crm_bridge.web.dispatch import user_of
 from crm_bridge.web.paging import Listing
+from crm_bridge.web.reasons import WithReason
 
 api = Api("deadlines")
 
@@ -87,7 +90,7 @@ class Ending(Body):
     reason: str = Field(min_length=1, max_length=2000)
 
 
-class RuleIn(Rule):
+class RuleIn(Rule, WithReason):
     """A rule; `client` null sets it for all clients without one of their own."""
 
     client: Client | None = None
@@ -258,9 +261,15 @@ async def list_rules(request: web.Request) -> dict[str, Any]:
 )
 async def put_rule(request: web.Request, body: RuleIn) -> dict[str, Any]:
     """For what begins from now on."""
-    kind, rule = request.match_info["kind"], Rule.model_validate(body.model_dump(exclude={"client"}))
+    kind, rule = request.match_info["kind"], Rule.model_validate(body.model_dump(exclude={"client", "reason"}))
     async with request.app[keys.DATABASE].write() as transaction:
         await deadline_rules.put(
-            transaction, kind, body.client or EVERY_CLIENT, rule, user=user_of(request), now=clock.now()
+            transaction,
+            kind,
+            body.client or EVERY_CLIENT,
+            rule,
+            reason=body.reason,
+            user=user_of(request),
+            now=clock.now(),
         )
     return {"kind": kind, "client": body.client, "rule": rule, "shipped": False}

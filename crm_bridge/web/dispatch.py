@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from config.errors import Fault, Forbidden, Invalid, NotFound
-from crm_bridge.users import User
-from crm_bridge.web import auth, keys
+from crm_bridge.people.users import User
+from crm_bridge.web import admission, auth, embed_scope, keys
 from crm_bridge.web.api import Api, NoContent, Operation, Reply
 from crm_bridge.web.shown import mask_response
 
@@ -52,6 +52,9 @@ async def _admit(operation: Operation, request: web.Request) -> None:
         auth.require_same_origin(request)
         return
     user = await auth.authenticate(request)
+    if request[keys.CREDENTIAL].kind == "widget":
+        embed_scope.require(f"{operation.method} {operation.path}", request, request[keys.CREDENTIAL])
+    admission.require(operation, request)
     if user.role not in operation.roles:
         raise Forbidden(f"role {user.role} may not do this; it takes {' or '.join(operation.roles)}")
 

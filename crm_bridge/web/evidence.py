@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config import clock
 from config.errors import NotFound
-from crm_bridge import scope
+from crm_bridge.people import scope
+from crm_bridge.people.users import Role
 from crm_bridge.tables import notes
-from crm_bridge.users import Role
 from crm_bridge.web import keys, ranges
 from crm_bridge.web.api import Api, Media, Query
 from crm_bridge.web.calls import CallNotFound
@@ -20,7 +20,7 @@ from crm_bridge.web.recordings import of_no_call
 from recordings.bundle import BundleTooLarge
 from recordings.encryption import Damaged
 from recordings.tables import recordings
-from telephony.call_records import call_document
+from telephony.calls.call_records import call_document
 from telephony.tables import calls, decisions
 
 api = Api("evidence")

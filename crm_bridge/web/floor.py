@@ -7,17 +7,26 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from config import clock
-from crm_bridge.floor_view import floor
-from crm_bridge.users import Role
+from crm_bridge.floor.view import floor
+from crm_bridge.people.users import Role
 from crm_bridge.web import keys
 from crm_bridge.web.agents import AgentOut, CurrentCall
 from crm_bridge.web.api import Api, PageQuery
 from crm_bridge.web.dispatch import user_of
 from crm_bridge.web.paging import Listing
+from telephony.live.listening import Mode
 
 api = Api("supervisor")
 
 OVERSEERS: tuple[Role, ...] = ("qa", "supervisor", "admin")
+
+
+class FloorListener(BaseModel):
+    """Who listens in on a call; `hears`: the phone was answered."""
+
+    listener: str
+    mode: Mode
+    hears: bool
 
 
 class FloorCall(CurrentCall):
@@ -27,6 +36,7 @@ class FloorCall(CurrentCall):
     client: str | None = None
     connected_at: datetime | None = None
     held_at: datetime | None = Field(None, description="since when the outside party waits; null while it does not")
+    listeners: list[FloorListener] = Field(default_factory=list)
     seconds: float = Field(0.0, description="since the outside party answered, before that since the call began")
 
 

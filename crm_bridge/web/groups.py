@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 from aiohttp import web
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from config import clock
 from config.errors import Conflict
-from crm_bridge import groups
+from crm_bridge.people import groups
 from crm_bridge.web import keys
-from crm_bridge.web.api import PEOPLE, Api, NoContent, PageQuery, Query
+from crm_bridge.web.api import PEOPLE, Api, NoContent, PageQuery, WhyQuery
 from crm_bridge.web.paging import Listing, page
 
 api = Api("groups")
@@ -24,12 +24,6 @@ class GroupOut(BaseModel):
     ring: Literal["together", "in_turn"]
     updated_at: datetime
     updated_by: str
-
-
-class WhyQuery(Query):
-    """Why it goes."""
-
-    reason: str | None = Field(None, max_length=2000)
 
 
 @api.operation(

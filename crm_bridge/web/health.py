@@ -7,8 +7,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from sqlalchemy import func, select
 
 from config import clock
+from crm_bridge.operations.figures import add_figures
+from crm_bridge.outbox.figures import backlog_gauges
 from crm_bridge.web import keys
 from crm_bridge.web.api import PUBLIC, Api, Media, Reply
+from crm_bridge.web.trunk_figures import add_trunk_figures
 from recordings.tables import incidents, recordings
 from telephony.tables import calls
 
@@ -74,6 +77,9 @@ async def metrics(request: web.Request) -> web.Response:
     async with request.app[keys.DATABASE].read() as connection:
         for (name, text), statement in counts.items():
             Gauge(name, text, registry=registry).set(await connection.scalar(statement) or 0)
+        await add_trunk_figures(registry, connection, clock.now())
+        await backlog_gauges(connection, registry, clock.now())
+        await add_figures(registry, connection, clock.now())
     return _rendered(registry)
 
 

@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, func, or_, select
 from config import clock
 from config.database import Transaction
 from config.errors import Conflict, NotFound
-from crm_bridge import cases, scope
+from crm_bridge.cases import cases
+from crm_bridge.people import scope
+from crm_bridge.people.users import Role, User
 from crm_bridge.tables import cases as cases_table
-from crm_bridge.users import Role, User
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Body, NoContent, PageQuery, Query
 from crm_bridge.web.dispatch import user_of

@@ -10,7 +10,7 @@ from config import clock
 from config.errors import Invalid
 from crm_bridge.imports import mappings
 from crm_bridge.imports.mapping import Mapping
-from crm_bridge.users import Role
+from crm_bridge.people.users import Role
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, NoContent, Query, Reply
 from crm_bridge.web.paging import Listing

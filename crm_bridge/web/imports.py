@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from config import clock
 from config.errors import Conflict, Forbidden, NotFound
-from crm_bridge.deadline_rules import rule_of
-from crm_bridge.import_tables import import_rows
+from crm_bridge.clocks.deadline_rules import rule_of
 from crm_bridge.imports import mappings, uploads
 from crm_bridge.imports.mapping import Mapping
+from crm_bridge.imports.tables import import_rows
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Body, PageQuery, Query
 from crm_bridge.web.import_mappings import IMPORTERS

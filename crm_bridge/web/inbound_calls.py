@@ -7,11 +7,11 @@ from pydantic import BaseModel, Field
 
 from config import clock
 from config.errors import Conflict, NotFound
-from crm_bridge import inbound_calls
+from crm_bridge.inbound import calls as inbound_calls
 from crm_bridge.web import keys
 from crm_bridge.web.api import PEOPLE, Api, Body
 from crm_bridge.web.calls import Call
-from telephony.call_records import call_document
+from telephony.calls.call_records import call_document
 
 api = Api("inbound calls")
 
@@ -26,6 +26,7 @@ class MatchOut(BaseModel):
     party_id: str
     relation: str
     name: str
+    link: str | None = Field(None, description="the case in the client's CRM, where its address is set up")
 
 
 class WaitingOut(BaseModel):

@@ -8,12 +8,12 @@ from pydantic import AliasChoices, AwareDatetime, BaseModel, Field
 
 from config import clock
 from config.errors import Conflict, Invalid
-from crm_bridge import inbound_routes
-from crm_bridge.inbound_desk import Plan, Why
-from crm_bridge.inbound_routes import NewRoute, RouteChange, Way
-from crm_bridge.users import Role
+from crm_bridge.inbound import routes as inbound_routes
+from crm_bridge.inbound.desk import Plan, Why
+from crm_bridge.inbound.routes import NewRoute, RouteChange, Way
+from crm_bridge.people.users import Role
 from crm_bridge.web import keys
-from crm_bridge.web.api import Api, NoContent, PageQuery, Query, Reply
+from crm_bridge.web.api import Api, NoContent, PageQuery, Query, Reply, WhyQuery
 from crm_bridge.web.paging import Listing, page
 
 api = Api("inbound routes")
@@ -50,12 +50,6 @@ class RoutePut(RouteChange):
     """A route as it should be; `did` may be repeated."""
 
     did: str | None = None
-
-
-class WhyQuery(Query):
-    """Why it goes."""
-
-    reason: str | None = Field(None, max_length=2000)
 
 
 class PreviewQuery(Query):
@@ -134,10 +128,11 @@ async def put_route(request: web.Request, body: RoutePut) -> Reply:
 
 
 async def _put(request: web.Request, did: str, given: RouteChange, *, only_new: bool = False) -> tuple[Any, bool]:
-    zone, actor = request.app[keys.SETTINGS].policy.zone, request[keys.USER].name
+    zone, user = request.app[keys.SETTINGS].policy.zone, request[keys.USER]
     async with request.app[keys.DATABASE].write() as transaction:
+        await inbound_routes.require_theirs(transaction.connection, did, given.client, user)
         return await inbound_routes.put(
-            transaction, did, given, zone_key=zone, actor=actor, now=clock.now(), only_new=only_new
+            transaction, did, given, zone_key=zone, actor=user.name, now=clock.now(), only_new=only_new
         )
 
 
@@ -152,7 +147,7 @@ async def _put(request: web.Request, did: str, given: RouteChange, *, only_new: 
 async def list_routes(request: web.Request, query: PageQuery) -> dict[str, Any]:
     """By number."""
     async with request.app[keys.DATABASE].read() as connection:
-        rows = await inbound_routes.listing(connection, query.cursor or "", query.limit + 1)
+        rows = await inbound_routes.listing(connection, query.cursor or "", query.limit + 1, request[keys.USER])
     shown, following = page(rows, query.limit, "did")
     return {"items": shown, "next_cursor": following}
 
@@ -166,7 +161,10 @@ async def list_routes(request: web.Request, query: PageQuery) -> dict[str, Any]:
     summary="What would happen to this call at that time?",
 )
 async def preview(request: web.Request, query: PreviewQuery) -> dict[str, Any]:
-    """Hours are looked at as of `at`; who is ready and whose phone is free, as they are now. Nothing is rung."""
+    """Hours are looked at as of `at`; who is ready and whose phone is free, as they are now. Nothing is rung.
+
+    Of the cases that hold the number those count that the asker may see.
+    """
     desk = request.app[keys.INBOUND_DESK]
     async with request.app[keys.DATABASE].read() as connection:
         plan = await desk.plan(
@@ -176,6 +174,7 @@ async def preview(request: web.Request, query: PreviewQuery) -> dict[str, Any]:
             query.pbx or desk.first_pbx,
             clock.now(),
             hours_at=query.at,
+            reader=request[keys.USER],
         )
     return _told(plan)
 
@@ -208,7 +207,7 @@ def _told(plan: Plan) -> dict[str, Any]:
 async def get_route(request: web.Request) -> Any:
     """Its own one; 404 where it takes that of every other number."""
     async with request.app[keys.DATABASE].read() as connection:
-        return await inbound_routes.find(connection, _did(request))
+        return await inbound_routes.find(connection, _did(request), request[keys.USER])
 
 
 @api.operation(
@@ -221,6 +220,7 @@ async def get_route(request: web.Request) -> Any:
 )
 async def delete_route(request: web.Request, query: WhyQuery) -> None:
     """Calls to the number take the route `*` from then on, where there is one."""
-    did, actor = _did(request), request[keys.USER].name
+    did, user = _did(request), request[keys.USER]
     async with request.app[keys.DATABASE].write() as transaction:
-        await inbound_routes.remove(transaction, did, query.reason, actor=actor, now=clock.now())
+        await inbound_routes.require_theirs(transaction.connection, did, None, user)
+        await inbound_routes.remove(transaction, did, query.reason, actor=user.name, now=clock.now())

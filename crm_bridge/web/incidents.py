@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, or_, select
 from config import clock
 from config.errors import Conflict, NotFound
 from config.journal import Entry
-from crm_bridge import scope
-from crm_bridge.users import Role, User
+from crm_bridge.people import scope
+from crm_bridge.people.users import Role, User
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Body, PageQuery
 from crm_bridge.web.dispatch import user_of

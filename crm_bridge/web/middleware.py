@@ -10,6 +10,7 @@ from aiohttp.web_urldispatcher import StaticResource
 from config import clock
 from config.errors import Fault
 from config.identifiers import new_id
+from crm_bridge.web import cors
 from crm_bridge.web.problems import InternalError, fault_response, http_error_response
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -72,5 +73,6 @@ async def add_security_headers(request: web.Request, response: web.StreamRespons
 
 def install(app: web.Application) -> None:
     """Put all of it around an application."""
-    app.middlewares.append(tell_problems)
+    app.middlewares.extend((tell_problems, cors.answer_origins))
+    app.on_response_prepare.append(cors.add_origin_headers)
     app.on_response_prepare.append(add_security_headers)

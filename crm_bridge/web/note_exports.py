@@ -10,13 +10,15 @@ from pydantic import BaseModel, Field
 
 from config import clock
 from config.errors import Invalid
-from crm_bridge import note_templates, scope
-from crm_bridge.note_templates import Period, Template
+from crm_bridge.notes import templates as note_templates
+from crm_bridge.notes.templates import Period, Template
+from crm_bridge.people import scope
 from crm_bridge.spreadsheets import CONTENT_TYPES, Cell
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Media, NoContent, Reply
 from crm_bridge.web.exports import FileQuery, send_table
 from crm_bridge.web.import_mappings import IMPORTERS
+from crm_bridge.web.reasons import ReasonQuery, WithReason
 from crm_bridge.web.shown import redaction
 
 api = Api("exports")
@@ -37,6 +39,10 @@ class FieldName(BaseModel):
     field: str
     zh: str
     en: str
+
+
+class TemplateIn(Template, WithReason):
+    """The template as it shall be from now on."""
 
 
 class TemplateOut(Template):
@@ -90,6 +96,7 @@ async def _shown(rows: AsyncIterator[list[Cell]], mask: Any) -> AsyncIterator[Se
 async def get_template(request: web.Request) -> dict[str, Any]:
     """Its own, else the usual ones."""
     client = request.match_info["client"]
+    scope.require_client(request[keys.USER], client)
     async with request.app[keys.DATABASE].read() as connection:
         found = await note_templates.template_of(connection, client, request[keys.USER])
     return {"client": client, **found.model_dump(), "fields": note_templates.headings()}
@@ -99,16 +106,18 @@ async def get_template(request: web.Request) -> dict[str, Any]:
     "PUT",
     "/v1/note-templates/{client}",
     roles=("supervisor", "admin"),
-    body=Template,
+    body=TemplateIn,
     answers={200: TemplateOut, 201: TemplateOut},
     summary="Set the columns of a client's exports",
 )
-async def put_template(request: web.Request, body: Template) -> Reply:
+async def put_template(request: web.Request, body: TemplateIn) -> Reply:
     """A field of the client's own is `fields.<name>`."""
-    client = request.match_info["client"]
+    client, given = request.match_info["client"], Template(columns=body.columns, encoding=body.encoding)
     async with request.app[keys.DATABASE].write() as transaction:
-        is_new = await note_templates.put(transaction, client, body, user=request[keys.USER], now=clock.now())
-    shown = {"client": client, **body.model_dump(), "fields": note_templates.headings()}
+        is_new = await note_templates.put(
+            transaction, client, given, reason=body.reason, user=request[keys.USER], now=clock.now()
+        )
+    shown = {"client": client, **given.model_dump(), "fields": note_templates.headings()}
     return Reply(shown, status=201 if is_new else 200)
 
 
@@ -116,10 +125,13 @@ async def put_template(request: web.Request, body: Template) -> Reply:
     "DELETE",
     "/v1/note-templates/{client}",
     roles=("supervisor", "admin"),
+    query=ReasonQuery,
     answers={204: NoContent},
     summary="Have the usual columns hold again",
 )
-async def drop_template(request: web.Request) -> None:
+async def drop_template(request: web.Request, query: ReasonQuery) -> None:
     """For exports from now on."""
     async with request.app[keys.DATABASE].write() as transaction:
-        await note_templates.drop(transaction, request.match_info["client"], user=request[keys.USER], now=clock.now())
+        await note_templates.drop(
+            transaction, request.match_info["client"], reason=query.reason, user=request[keys.USER], now=clock.now()
+        )

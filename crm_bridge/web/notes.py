@@ -8,12 +8,14 @@ from pydantic import BaseModel, Field
 
 from config import clock
 from config.errors import Conflict
-from crm_bridge import cases, dispositions, notes
+from crm_bridge.cases import cases
+from crm_bridge.notes import dispositions, notes
+from crm_bridge.outbox.desk import sent_of_case
 from crm_bridge.web import keys
 from crm_bridge.web.api import EVERYONE, PEOPLE, Api, Body, PageQuery
 from crm_bridge.web.calls import Call
 from crm_bridge.web.paging import Listing, page
-from telephony.call_records import call_document
+from telephony.calls.call_records import call_document
 
 api = Api("notes")
 
@@ -23,6 +25,15 @@ class NoteIn(Body):
 
     text: str = Field(min_length=1, max_length=notes.LONGEST_NOTE)
     party_id: str | None = Field(None, max_length=128)
+
+
+class Sent(BaseModel):
+    """Where a note was told."""
+
+    destination: str
+    state: str = Field(description="waiting, delivered, dead (given up) or dropped")
+    at: datetime | None = Field(description="when it ended, or is tried next")
+    reason: str | None = Field(description="what the last try ran into")
 
 
 class NoteOut(BaseModel):
@@ -41,6 +52,7 @@ class NoteOut(BaseModel):
     text: str
     details: dict[str, Any]
     updated_at: datetime
+    sent: list[Sent] = Field([], description="at which CRMs and webhooks it is, in a case's list")
 
 
 @api.operation(
@@ -57,8 +69,10 @@ async def list_notes(request: web.Request, query: PageQuery) -> dict[str, Any]:
     async with request.app[keys.DATABASE].read() as connection:
         await cases.find(connection, case_id, request[keys.USER])
         rows = await notes.list_notes(connection, case_id, before=query.cursor, limit=query.limit + 1)
+        sent = await sent_of_case(connection, case_id)
     shown, following = page(rows, query.limit, "id")
-    return {"items": shown, "next_cursor": following}
+    items = [{**row._mapping, "sent": sent.get(row.id, [])} for row in shown]
+    return {"items": items, "next_cursor": following}
 
 
 @api.operation(

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from config import clock
 from config.errors import NotFound
-from crm_bridge import overrides
+from crm_bridge.cases import overrides
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Body, PageQuery
 from crm_bridge.web.paging import Listing

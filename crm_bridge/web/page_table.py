@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from crm_bridge.users import Role
+from crm_bridge.people.users import Role
 
 OVERSEERS: tuple[Role, ...] = ("qa", "supervisor", "admin")
 LEADS: tuple[Role, ...] = ("supervisor", "admin")
@@ -54,6 +54,13 @@ PAGES = (
     ),
     Page("/supervisor/reports", "reports.html", "supervisor", "oversight.reports", OVERSEERS),
     Page("/admin/policies", "policies.html", "admin", "oversight.policies", LEADS),
+    Page("/admin/clients", "client_settings.html", "admin", "oversight.clients", LEADS),
     Page("/admin/inbound", "inbound.html", "admin", "oversight.inbound", LEADS),
+    Page("/admin/connectors", "connectors.html", "admin", "oversight.connectors", ADMINS),
+    Page("/admin/deliveries", "deliveries.html", "admin", "oversight.deliveries", ADMINS),
     Page("/admin/pbx", "pbx.html", "admin", "oversight.pbx", ADMINS),
+    Page("/admin/people", "people.html", "admin", "oversight.people", ADMINS),
+    Page("/admin/journal", "journal.html", "admin", "oversight.journal", LEADS),
+    Page("/wallboard", "wallboard.html", "supervisor", "oversight.wallboard", OVERSEERS),
+    Page("/admin/trunks", "trunks.html", "admin", "oversight.trunks", LEADS),
 )

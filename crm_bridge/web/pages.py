@@ -33,6 +33,7 @@ def setup_pages(app: web.Application) -> None:
         lstrip_blocks=True,
     )
     app.router.add_get("/login", login)
+    app.router.add_get("/password", password)
     for page in PAGES:
         for address in (page.address, *page.also):
             app.router.add_get(address, partial(_page, page))
@@ -44,6 +45,11 @@ def setup_pages(app: web.Application) -> None:
 async def login(request: web.Request) -> web.Response:
     """The log-in page."""
     return _shell("login.html", request)
+
+
+async def password(request: web.Request) -> web.Response:
+    """The page on which a password is changed."""
+    return _shell("password.html", request)
 
 
 async def _page(page: Page, request: web.Request) -> web.Response:

@@ -10,9 +10,9 @@ from config.errors import Conflict
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Body, Query
 from telephony.ami import AnswerUnknown, LinkState, PbxUnavailable
-from telephony.pbx_check import Severity
-from telephony.pbx_files import PbxConfigRefused
-from telephony.pbx_probe import PbxConfigFailed
+from telephony.pbx_setup.check import Severity
+from telephony.pbx_setup.files import PbxConfigRefused
+from telephony.pbx_setup.probe import PbxConfigFailed
 
 api = Api("pbxs")
 

@@ -13,7 +13,7 @@ from crm_bridge.policy_preview import PolicyChange
 from crm_bridge.web import keys
 from crm_bridge.web.api import EVERYONE, Api, Body, PageQuery, Reply
 from crm_bridge.web.paging import Listing, page
-from telephony.gathering import Subject
+from telephony.dialling.gathering import Subject
 from telephony.numbers import InvalidNumber, normalise
 from telephony.policy import packs
 from telephony.policy.fields import NearMoment, Purpose

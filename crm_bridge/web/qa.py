@@ -8,15 +8,16 @@ from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from config import clock
 from config.errors import Conflict, NotFound
+from crm_bridge.people.users import Role
 from crm_bridge.qa import forms, reviews, samples
 from crm_bridge.qa.forms import Form, Question
 from crm_bridge.qa.reviews import Finding, Review
 from crm_bridge.qa.samples import SampleRule
-from crm_bridge.users import Role
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Body, PageQuery
 from crm_bridge.web.dispatch import user_of
 from crm_bridge.web.paging import Listing, page
+from crm_bridge.web.reasons import WithReason
 
 api = Api("qa")
 
@@ -25,7 +26,7 @@ FORM_ID = r"^[a-z0-9_-]{1,64}$"
 Points = Annotated[float, Field(ge=0, le=100)]
 
 
-class FormIn(Form, Body):
+class FormIn(Form, Body, WithReason):
     """A form as it shall be from now on."""
 
 
@@ -170,11 +171,11 @@ async def list_forms(request: web.Request) -> dict[str, Any]:
 )
 async def create_form(request: web.Request, body: NewForm) -> Any:
     """By somebody bound to no client and no team."""
-    form = Form.model_validate(body.model_dump(exclude={"id"}))
+    form = Form.model_validate(body.model_dump(exclude={"id", "reason"}))
     async with request.app[keys.DATABASE].write() as transaction:
         if any(known["id"] == body.id for known in await forms.listed(transaction.connection)):
             raise Conflict(f"there is a form {body.id}; change it with PUT")
-        return await forms.put(transaction, body.id, form, user=user_of(request), now=clock.now())
+        return await forms.put(transaction, body.id, form, reason=body.reason, user=user_of(request), now=clock.now())
 
 
 @api.operation(
@@ -188,10 +189,11 @@ async def create_form(request: web.Request, body: NewForm) -> Any:
 )
 async def put_form(request: web.Request, body: FormIn) -> Any:
     """Its version rises; reviews keep the questions they were scored by."""
-    form = Form.model_validate(body.model_dump())
+    form = Form.model_validate(body.model_dump(exclude={"reason"}))
     async with request.app[keys.DATABASE].write() as transaction:
         await forms.find(transaction.connection, request.match_info["id"])
-        return await forms.put(transaction, request.match_info["id"], form, user=user_of(request), now=clock.now())
+        form_id = request.match_info["id"]
+        return await forms.put(transaction, form_id, form, reason=body.reason, user=user_of(request), now=clock.now())
 
 
 # ---- samples

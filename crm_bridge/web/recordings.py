@@ -10,9 +10,10 @@ from sqlalchemy.engine import Row
 
 from config import clock
 from config.errors import NotFound
-from crm_bridge import recording_search, scope
+from crm_bridge import recording_search
+from crm_bridge.people import scope
+from crm_bridge.people.users import Role, User
 from crm_bridge.recording_search import Search
-from crm_bridge.users import Role, User
 from crm_bridge.web import keys, ranges
 from crm_bridge.web.api import PEOPLE, Api, Media, PageQuery, Query
 from crm_bridge.web.calls import CallNotFound
@@ -123,7 +124,7 @@ RANGE = {"Range": "bytes=from-to; answered with 206"}
 
 def _may_hear(user: User) -> ColumnElement[bool]:
     """Condition on `calls`: collectors hear their own calls only, others all those they may see."""
-    return calls.c.agent == user.name if user.role == "collector" else scope.calls_seen_by(user)
+    return scope.own_calls(user) if user.role == "collector" else scope.calls_seen_by(user)
 
 
 def of_no_call(user: User) -> ColumnElement[bool]:

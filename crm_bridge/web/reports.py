@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from config import clock
 from config.errors import NotFound
+from crm_bridge.people.users import Role
 from crm_bridge.reports import catalogue
-from crm_bridge.users import Role
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Query
 from crm_bridge.web.dispatch import user_of
@@ -42,7 +42,7 @@ class ColumnOut(BaseModel):
     """A column; `rate` is between 0 and 1."""
 
     name: str
-    kind: Literal["text", "count", "rate", "minutes", "seconds"]
+    kind: Literal["text", "count", "rate", "minutes", "seconds", "score"]
 
 
 class ReportKindOut(BaseModel):

@@ -10,8 +10,9 @@ from sqlalchemy import select
 
 from config import clock
 from config.errors import Conflict, Invalid, NotFound
-from crm_bridge import retention_view, scope
-from crm_bridge.users import Role
+from crm_bridge import retention_view
+from crm_bridge.people import scope
+from crm_bridge.people.users import Role
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Body, NoContent, PageQuery, Query
 from crm_bridge.web.dispatch import user_of
@@ -273,7 +274,10 @@ async def list_receipts(request: web.Request, query: ReceiptsQuery) -> dict[str,
     for column, value in ((receipts.c.call_id, query.call_id), (receipts.c.case_id, query.case_id)):
         if value is not None:
             statement = statement.where(column == value)
-    statement = statement.where(scope.clients_seen_by(user_of(request), receipts.c.client))
+    user = user_of(request)
+    statement = statement.where(scope.clients_seen_by(user, receipts.c.client))
+    if user.team:
+        statement = statement.where(receipts.c.call_id.in_(select(calls.c.id).where(scope.calls_seen_by(user))))
     if query.cursor:
         statement = statement.where(receipts.c.id < query.cursor)
     async with request.app[keys.DATABASE].read() as connection:

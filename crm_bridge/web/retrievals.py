@@ -14,7 +14,7 @@ from sqlalchemy import select
 from config import clock
 from config.errors import Conflict, NotFound
 from crm_bridge import retrievals
-from crm_bridge.users import Role
+from crm_bridge.people.users import Role
 from crm_bridge.web import keys, ranges
 from crm_bridge.web.api import Api, Body, Media, PageQuery
 from crm_bridge.web.dispatch import user_of

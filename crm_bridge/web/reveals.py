@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from config import clock
 from config.errors import NotFound
-from crm_bridge import reveals
+from crm_bridge.people import reveals
 from crm_bridge.web import keys
 from crm_bridge.web.api import PEOPLE, Api
 from telephony.numbers import InvalidNumber

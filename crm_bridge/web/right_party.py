@@ -5,11 +5,12 @@ from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, Field
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from config import clock
 from config.errors import Conflict
-from crm_bridge import right_party, scope, third_party_script
+from crm_bridge.cases import right_party, third_party_script
+from crm_bridge.people import scope
 from crm_bridge.web import keys
 from crm_bridge.web.api import EVERYONE, PEOPLE, Api
 from crm_bridge.web.calls import CALLERS, CallNotFound
@@ -46,9 +47,8 @@ class AnsweredByOut(BaseModel):
 async def _call(request: web.Request) -> Any:
     """The call, if it is the user's to see: also one that was handed on to them. Raises CallNotFound."""
     call_id, user = request.match_info["id"], request[keys.USER]
-    mine = or_(scope.calls_seen_by(user), calls.c.current_agent == user.name)
     async with request.app[keys.DATABASE].read() as connection:
-        row = (await connection.execute(select(calls).where(calls.c.id == call_id, mine))).first()
+        row = (await connection.execute(select(calls).where(calls.c.id == call_id, scope.calls_seen_by(user)))).first()
     if row is None:
         raise CallNotFound(f"there is no call {call_id}")
     return row
@@ -109,6 +109,7 @@ async def show(request: web.Request) -> dict[str, Any]:
 )
 async def get_script(request: web.Request) -> dict[str, Any]:
     """The default where the client has no words of its own."""
+    scope.require_client(request[keys.USER], request.match_info["client"])
     async with request.app[keys.DATABASE].read() as connection:
         return await third_party_script.script_of(connection, request.match_info["client"])
 

@@ -1,15 +1,19 @@
 """Log in, log out, who am I, and the language of the pages."""
 
-from typing import Literal
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, Field
 
 from config import clock
-from config.errors import Forbidden, Invalid, Unauthorized
-from crm_bridge import agent_states, credentials, passwords, users
-from crm_bridge.users import Role, User
-from crm_bridge.web import auth, keys
+from config.errors import Conflict, Forbidden, Invalid, Unauthorized
+from crm_bridge.floor import agent_states
+from crm_bridge.people import credentials, passwords, users
+from crm_bridge.people.users import Role, User
+from crm_bridge.web import admission, auth, keys
+from crm_bridge.web.addresses import address_of
 from crm_bridge.web.api import EVERYONE, PUBLIC, Api, Body, NoContent
 
 api = Api("session")
@@ -38,10 +42,22 @@ class Me(BaseModel):
     team: str | None
     clients: list[str] = Field(description="empty: all clients")
     language: str
+    must_change_password: bool = Field(description="nothing else is answered before it is changed")
+    password_expires_at: datetime | None = Field(description="null: never, or no password")
 
 
-def _me(user: User) -> Me:
-    return Me.model_validate(user, from_attributes=True)
+class PasswordChange(Body):
+    """The password that was, and the one to be."""
+
+    old: str = Field(max_length=256)
+    new: str = Field(min_length=passwords.SHORTEST, max_length=256)
+
+
+def _me(request: web.Request, user: User) -> dict[str, Any]:
+    days = request.app[keys.SETTINGS].people.password_days
+    due = admission.must_change(user, days, clock.now())
+    ends = user.password_set_at + timedelta(days=days) if user.password_set_at and days else None
+    return {**asdict(user), "clients": list(user.clients), "must_change_password": due, "password_expires_at": ends}
 
 
 @api.operation(
@@ -56,20 +72,23 @@ def _me(user: User) -> Me:
 async def log_in(request: web.Request, body: Login) -> web.Response:
     """Wrong passwords slow the next attempts down. The cookie is HttpOnly and SameSite=Strict."""
     database, now = request.app[keys.DATABASE], clock.now()
-    name = await passwords.check_login(database, body.name, body.password, now)
+    address = address_of(request)
+    name = await passwords.check_login(database, body.name, body.password, now, address=address)
     async with database.write() as transaction:
-        secret = await credentials.open_session(transaction, name, now=now)
+        only_one = request.app[keys.SETTINGS].people.one_session
+        secret = await credentials.open_session(transaction, name, now=now, only_one=only_one, address=address)
         user = users.user_of(await users.find_user(transaction.connection, name))
         await agent_states.logged_in(transaction, user, now)
-    response = web.Response(body=_me(user).model_dump_json().encode(), content_type="application/json")
+    body_out = Me.model_validate(_me(request, user)).model_dump_json()
+    response = web.Response(text=body_out, content_type="application/json")
     auth.set_cookie(request, response, secret)
     return response
 
 
 @api.operation("GET", "/v1/session", roles=EVERYONE, answers={200: Me}, summary="Who am I")
-async def who_am_i(request: web.Request) -> Me:
+async def who_am_i(request: web.Request) -> dict[str, Any]:
     """The user behind the token or the cookie."""
-    return _me(request[keys.USER])
+    return _me(request, request[keys.USER])
 
 
 @api.operation("DELETE", "/v1/session", roles=EVERYONE, answers={204: NoContent}, summary="Log out")
@@ -89,9 +108,39 @@ async def log_out(request: web.Request) -> web.Response:
 @api.operation(
     "PUT", "/v1/session/language", roles=EVERYONE, body=Language, answers={200: Me}, summary="Choose my language"
 )
-async def choose_language(request: web.Request, body: Language) -> Me:
+async def choose_language(request: web.Request, body: Language) -> dict[str, Any]:
     """Kept with the user, for every later session."""
     name = request[keys.USER].name
     async with request.app[keys.DATABASE].write() as transaction:
         await users.set_language(transaction, name, body.language)
-        return _me(users.user_of(await users.find_user(transaction.connection, name)))
+        return _me(request, users.user_of(await users.find_user(transaction.connection, name)))
+
+
+@api.operation(
+    "PUT",
+    "/v1/session/password",
+    roles=EVERYONE,
+    body=PasswordChange,
+    answers={200: Me},
+    problems=(passwords.LockedOut, Conflict),
+    summary="Change my password",
+)
+async def change_password(request: web.Request, body: PasswordChange) -> dict[str, Any]:
+    """Ends every other session of the user. Wrong old ones slow the next attempts down, as at the log-in."""
+    database, credential, user, now = (
+        request.app[keys.DATABASE], request[keys.CREDENTIAL], request[keys.USER], clock.now(),
+    )  # fmt: skip
+    if credential.kind != "session":
+        raise Invalid("a password is changed in a session, not with a token")
+    try:
+        await passwords.check_login(database, user.name, body.old, now, address=address_of(request))
+    except Unauthorized as wrong:  # 401 would lead a page to the log-in
+        raise Invalid("old: is not your password", [{"field": "old", "message": "is not your password"}]) from wrong
+    if body.new in (body.old, user.name):
+        raise Invalid(
+            "new: choose another one", [{"field": "new", "message": "must be another one, and not your name"}]
+        )
+    hashed = await passwords.hash_password(body.new)
+    async with database.write() as transaction:
+        await users.set_password(transaction, user.name, hashed, keep_session=credential.id, now=now)
+        return _me(request, users.user_of(await users.find_user(transaction.connection, user.name)))

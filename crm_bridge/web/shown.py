@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config import clock
 from config.settings import Desk
-from crm_bridge.masking import Redaction, is_masked, unmasked
-from crm_bridge.right_party import unlocked_cases
-from crm_bridge.users import User
+from crm_bridge.cases.right_party import unlocked_cases
+from crm_bridge.people.masking import Redaction, is_masked, unmasked
+from crm_bridge.people.users import User
 from crm_bridge.web import keys
 from telephony.numbers import normalise
 

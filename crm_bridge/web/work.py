@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from config import clock
-from crm_bridge import deadlines, due_work
+from crm_bridge.clocks import deadlines, due_work
 from crm_bridge.web import keys
 from crm_bridge.web.api import PEOPLE, Api, Query
 from crm_bridge.web.dispatch import user_of

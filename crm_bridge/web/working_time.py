@@ -2,21 +2,22 @@
 
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, Field, field_validator, model_validator
 
 from config import clock
 from config.errors import Invalid, NotFound
-from crm_bridge import calendars
-from crm_bridge.deadline_rules import EVERY_CLIENT, LONGEST
-from crm_bridge.users import Role
+from crm_bridge.clocks import calendars
+from crm_bridge.clocks.deadline_rules import EVERY_CLIENT, LONGEST
+from crm_bridge.clocks.working_time import Unit, WorkingTime, is_published, known_countries, special_days
+from crm_bridge.people.users import Role
 from crm_bridge.web import keys
 from crm_bridge.web.api import Api, Body, NoContent, Query
 from crm_bridge.web.dispatch import user_of
 from crm_bridge.web.paging import Listing
-from crm_bridge.working_time import Unit, WorkingTime, known_countries
+from crm_bridge.web.reasons import ReasonQuery, WithReason
 from telephony.policy.facts import ZoneKey
 
 api = Api("working time")
@@ -32,7 +33,7 @@ class CalendarQuery(Query):
     client: Client | None = None
 
 
-class CalendarIn(Body):
+class CalendarIn(Body, WithReason):
     """Opening hours; `client` null sets those of all clients without their own."""
 
     client: Client | None = None
@@ -76,7 +77,33 @@ class DaysQuery(Query):
     year: int | None = Field(None, ge=1970, le=2200)
 
 
-class DayIn(Body):
+class YearQuery(Query):
+    """A year of a country."""
+
+    country: str = Field("CN", pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
+    year: int = Field(ge=2000, le=2199)
+    language: Literal["en", "zh"] | None = Field(None, description="of the names; else the reader's")
+
+
+class SpecialDayOut(BaseModel):
+    """A day off, or a make-up workday."""
+
+    day: date
+    working: bool
+    name: str
+    source: Literal["published", "entered"]
+
+
+class YearOut(BaseModel):
+    """A year's special days; of one that is not published only the statutory ones are known, and those people entered."""
+
+    country: str
+    year: int
+    published: bool
+    days: list[SpecialDayOut]
+
+
+class DayIn(Body, WithReason):
     """A make-up workday (`working` true) or a day off."""
 
     working: bool
@@ -151,10 +178,10 @@ async def get_calendar(request: web.Request, query: CalendarQuery) -> dict[str, 
 )
 async def put_calendar(request: web.Request, body: CalendarIn) -> dict[str, Any]:
     """For deadlines that begin from now on."""
-    values = body.model_dump(exclude={"client"}) | {"weekdays": sorted(set(body.weekdays))}
+    values = body.model_dump(exclude={"client", "reason"}) | {"weekdays": sorted(set(body.weekdays))}
     async with request.app[keys.DATABASE].write() as transaction:
         await calendars.put_calendar(
-            transaction, body.client or EVERY_CLIENT, values, user=user_of(request), now=clock.now()
+            transaction, body.client or EVERY_CLIENT, values, reason=body.reason, user=user_of(request), now=clock.now()
         )
         return _shown(await calendars.of_client(transaction.connection, body.client, _zone(request)), body.client)
 
@@ -188,6 +215,27 @@ async def list_days(request: web.Request, query: DaysQuery) -> dict[str, Any]:
         return {"items": await calendars.all_days(connection, query.country, query.year), "next_cursor": None}
 
 
+@api.operation(
+    "GET",
+    "/v1/working-calendar/year",
+    roles=OVERSEERS,
+    query=YearQuery,
+    answers={200: YearOut},
+    problems=(NotFound,),
+    summary="Every day off and make-up workday of a year, published or entered",
+)
+async def show_year(request: web.Request, query: YearQuery) -> dict[str, Any]:
+    """What the clocks go by."""
+    if query.country.partition("-")[0] not in known_countries():
+        raise NotFound(f"there is no calendar {query.country}")
+    async with request.app[keys.DATABASE].read() as connection:
+        rows = await calendars.all_days(connection, query.country, query.year)
+    entered = {row.day: (row.working, row.name) for row in rows}
+    days = special_days(query.country, query.year, entered, query.language or user_of(request).language)
+    published = is_published(query.country, query.year)
+    return {"country": query.country, "year": query.year, "published": published or bool(entered), "days": days}
+
+
 def _named(request: web.Request) -> tuple[str, date]:
     country, day = request.match_info["country"], request.match_info["day"]
     if not re.fullmatch(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", country) or country.partition("-")[0] not in known_countries():
@@ -212,20 +260,30 @@ async def put_day(request: web.Request, body: DayIn) -> Any:
     country, day = _named(request)
     user, now = user_of(request), clock.now()
     async with request.app[keys.DATABASE].write() as transaction:
-        await calendars.put_day(transaction, country, day, working=body.working, name=body.name, user=user, now=now)
-    return {"country": country, "day": day, **body.model_dump(), "updated_at": now, "updated_by": user.name}
+        await calendars.put_day(transaction, country, day, **body.model_dump(), user=user, now=now)
+    return {
+        "country": country,
+        "day": day,
+        "working": body.working,
+        "name": body.name,
+        "updated_at": now,
+        "updated_by": user.name,
+    }
 
 
 @api.operation(
     "DELETE",
     "/v1/working-calendar/days/{country}/{day}",
     roles=("admin",),
+    query=ReasonQuery,
     answers={204: NoContent},
     problems=(NotFound,),
     summary="Take an entered day out",
 )
-async def delete_day(request: web.Request) -> None:
+async def delete_day(request: web.Request, query: ReasonQuery) -> None:
     """The library's word holds again."""
     country, day = _named(request)
     async with request.app[keys.DATABASE].write() as transaction:
-        await calendars.remove_day(transaction, country, day, user=user_of(request), now=clock.now())
+        await calendars.remove_day(
+            transaction, country, day, reason=query.reason, user=user_of(request), now=clock.now()
+        )

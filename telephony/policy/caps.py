@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from telephony.policy.checks import Check, Count, FirstAllowed, Sentence, exempt, never, together
 from telephony.policy.facts import Contact, Facts, HouseCap
@@ -69,27 +70,21 @@ def cap_check(rule: CapRule, pack: str, facts: Facts, history: Sequence[Contact]
 def house_caps(facts: Facts) -> list[CapRule]:
     """The client's own caps and its smallest gap between two attempts (S6), as rules of the pack `house`."""
     found = [_house_cap(index, cap) for index, cap in enumerate(facts.house.caps, 1)]
-    gap = facts.house.min_gap_minutes
-    if gap:
-        text = Words(en=f"At least {gap:g} minutes between two attempts", zh=f"两次拨打至少间隔 {gap:g} 分钟")
-        found.append(
-            CapRule(
-                kind="cap",
-                name="min-gap",
-                hard=False,
-                text=text,
-                source="S6, house",
-                confidence="V",
-                limit=1,
-                minutes=gap,
-                per=("reached",),
-                outcomes=ALERTED,
-                cooldown=True,
-            )
-        )
+    if facts.house.min_gap_minutes:
+        found.append(_min_gap(facts.house.min_gap_minutes))
     return found
 
 
+@lru_cache(maxsize=256)
+def _min_gap(gap: float) -> CapRule:
+    text = Words(en=f"At least {gap:g} minutes between two attempts", zh=f"两次拨打至少间隔 {gap:g} 分钟")
+    return CapRule(
+        kind="cap", name="min-gap", hard=False, text=text, source="S6, house", confidence="V", limit=1, minutes=gap,
+        per=("reached",), outcomes=ALERTED, cooldown=True,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
 def _house_cap(index: int, cap: HouseCap) -> CapRule:
     per = " and ".join(cap.per)
     per_zh = "、".join(_ZH[key] for key in cap.per)

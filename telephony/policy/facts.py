@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, ValidationError, model_validator
 
 from config.errors import Invalid
 from telephony.policy.fields import (
@@ -70,7 +70,7 @@ class Agreement(Part):
 class Band(Part):
     """A band of the day in local time, [from, to); `to` before `from` runs past midnight. No days: every day."""
 
-    days: tuple[Day, ...] = DAYS
+    days: tuple[Day, ...] = Field(default=DAYS, min_length=1)
     from_: Clock = Field(default="00:00", alias="from")
     to: Clock = "24:00"
 
@@ -150,9 +150,9 @@ class HouseCap(Part):
     limit: int = Field(ge=0)
     days: int | None = Field(default=None, ge=1, le=366)
     minutes: int | None = Field(default=None, ge=1, le=525600)
-    per: tuple[Per, ...] = ("person",)
+    per: tuple[Per, ...] = Field(default=("person",), min_length=1)
     counts: Literal["attempts", "contacts", "conversations"] = "attempts"
-    channels: tuple[Channel, ...] = ("call",)
+    channels: tuple[Channel, ...] = Field(default=("call",), min_length=1)
     name: str | None = Field(default=None, pattern=r"^[a-z0-9-]+$")
 
     @model_validator(mode="after")
@@ -171,10 +171,17 @@ def _bands(value: object) -> object:
     return [value] if isinstance(value, Mapping | Band) else value
 
 
+def _of_some_length(bands: tuple[Band, ...]) -> tuple[Band, ...]:
+    """No band from 09:00 to 09:00: it would be open all day and night, which nobody means who writes it."""
+    if any(band.from_ == band.to for band in bands):
+        raise ValueError('needs two different times of day; the whole day is "00:00" to "24:00"')
+    return bands
+
+
 class House(Part):
     """The client's own, stricter values."""
 
-    hours: Annotated[tuple[Band, ...], BeforeValidator(_bands)] | None = None
+    hours: Annotated[tuple[Band, ...], BeforeValidator(_bands), AfterValidator(_of_some_length)] | None = None
     caps: tuple[HouseCap, ...] = ()
     guard_seconds: float = Field(default=0, ge=0, le=86400, allow_inf_nan=False)
     min_gap_minutes: float | None = Field(default=None, ge=0, le=525600, allow_inf_nan=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from telephony.policy.checks import SEARCH, Check, FirstAllowed, Sentence, together
 from telephony.policy.facts import Band, Facts
@@ -18,6 +19,11 @@ _ZH_DAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日"
 
 def weekly(bands: Iterable[Band]) -> tuple[Spans, ...]:
     """The bands of each weekday as minutes past midnight; a band past midnight spills into the next day."""
+    return _weekly(tuple(bands))
+
+
+@lru_cache(maxsize=1024)
+def _weekly(bands: tuple[Band, ...]) -> tuple[Spans, ...]:
     week: list[list[tuple[int, int]]] = [[] for _ in DAYS]
     for band in bands:
         start, end = minutes(band.from_), minutes(band.to)

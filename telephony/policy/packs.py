@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -135,17 +135,16 @@ def resolve(references: Sequence[str], on: date | datetime) -> list[Pack]:
 
 def packs_for_regions(regions: Iterable[str], on: date | datetime | None = None) -> list[str]:
     """The packs that a debtor's regions ("US-MA", "AU-VIC") add by themselves; those off or draft never are."""
-    wanted = [region.upper() for region in regions]
-    return sorted(
-        {
-            pack.id
-            for pack in available()
-            if pack.status == "on" and (on is None or pack.in_force(on)) and _covers(pack.regions, wanted)
-        }
-    )
+    covering = _covering(tuple(sorted({region.upper() for region in regions})))
+    return sorted({pack.id for pack in covering if on is None or pack.in_force(on)})
 
 
-def _covers(own: tuple[str, ...], wanted: list[str]) -> bool:
+@lru_cache(maxsize=4096)
+def _covering(regions: tuple[str, ...]) -> tuple[Pack, ...]:
+    return tuple(pack for pack in available() if pack.status == "on" and _covers(pack.regions, regions))
+
+
+def _covers(own: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
     return any(region == mine or region.startswith(f"{mine}-") for mine in own for region in wanted)
 
 
@@ -156,16 +155,34 @@ def history_horizon(
 
     Naming the party's relation leaves out rules that are not about it: only third persons have one without a window.
     """
-    longest = _house_reach(house or {})
-    for item in packs:
-        for pack in named(item) if isinstance(item, str) else (item,):
-            for rule in pack.rules:
-                if isinstance(rule, CapRule) and (relation is None or not rule.relations or relation in rule.relations):
-                    longest = max(longest, _reach(rule))
-    return longest + _SLACK
+    return max(_house_reach(house or {}), _packs_reach(tuple(packs), relation)) + _SLACK
+
+
+@lru_cache(maxsize=1024)
+def _packs_reach(packs: tuple[Pack | str, ...], relation: str | None) -> timedelta:
+    caps = [rule for rule in _caps(packs) if relation is None or not rule.relations or relation in rule.relations]
+    return max((_reach(rule) for rule in caps), default=timedelta())
+
+
+def _caps(packs: Iterable[Pack | str]) -> list[CapRule]:
+    versions = [pack for item in packs for pack in (named(item) if isinstance(item, str) else (item,))]
+    return [rule for pack in versions for rule in pack.rules if isinstance(rule, CapRule)]
+
+
+def counts_by_account(packs: Iterable[str], house: Mapping[str, Any]) -> bool:
+    """Whether a cap of these packs or of the client counts by account, so that others' contacts on it count too."""
+    own = any("account" in cap.get("per", ()) for cap in house.get("caps") or ())
+    return own or _packs_count_by_account(tuple(packs))
+
+
+@lru_cache(maxsize=1024)
+def _packs_count_by_account(packs: tuple[str, ...]) -> bool:
+    return any("account" in rule.per for rule in _caps(packs))
 
 
 def _house_reach(house: Mapping[str, Any]) -> timedelta:
+    if not house.get("caps") and not house.get("min_gap_minutes"):
+        return timedelta(days=1)
     own = House.model_validate(house)
     caps = [timedelta(days=cap.days) if cap.days else timedelta(minutes=cap.minutes or 0) for cap in own.caps]
     return max([timedelta(days=1), timedelta(minutes=own.min_gap_minutes or 0), *caps])

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from crm_bridge.demo.world import SeenCall
-from telephony.call_states import TRANSITIONS, State
+from telephony.calls.call_states import TRANSITIONS, State
 from tests.chaos.books import Books, Finding
 from tests.chaos.calls import Click
 from tests.chaos.moments import Scene
@@ -117,10 +117,15 @@ def _of_world(
     if scene.pbx_killed:
         if answered is None and row.outcome == "conversation":
             yield "outcome", "no conversation: nobody answered"
-    elif answered is not None:
+    elif answered is not None and not _crossed(scene, row, answered):
         yield from _of_conversation(scene, row, answered, books.phone_saw(click))
     else:
         yield from _of_silence(row, invites[-1], click)
+
+
+def _crossed(scene: Scene, row: Row[Any], customer: SeenCall) -> bool:
+    """Whether an answer lay at a frozen PBX until its own ring limit had run out: taken back at once, connected to nobody."""
+    return scene.pbx_late and row.connected_at is None and row.outcome == "no_answer" and customer.ended_by == "pbx"
 
 
 def _of_conversation(

@@ -21,9 +21,9 @@ import aiohttp
 from config import clock
 from config.database import Database
 from config.settings import Settings, load_settings
-from crm_bridge import credentials, users
 from crm_bridge.demo.lab import Lab
 from crm_bridge.demo.world import SeenCall
+from crm_bridge.people import credentials, users
 from tests.chaos.calls import PHONES, Click
 from tests.chaos.service import ServiceFailedError, ServiceProcess
 from tests.chaos.wire import Wire

@@ -13,14 +13,14 @@ from config.database import Database
 from config.migrate import upgrade
 from config.settings import Archive, DatabaseSettings, Gate, Keys, Server, Settings
 from crm_bridge.app import APIS, build, make_app
+from crm_bridge.people.users import ROLES
 from crm_bridge.serving import running
-from crm_bridge.users import ROLES
 from crm_bridge.web.api import Operation
 from crm_bridge.web.resources import DESK
 from tests.support.floor import free_port, hire
 
 ENDLESS = "/v1/events"
-PROGRAMS = ("/v1/", "/openapi.json", "/docs", "/problems/", "/healthz", "/readyz", "/metrics")
+PROGRAMS = ("/v1/", "/compat/", "/embed/", "/openapi.json", "/docs", "/problems/", "/healthz", "/readyz", "/metrics")
 """Where programs ask; what people read in a browser is not in the specification."""
 
 

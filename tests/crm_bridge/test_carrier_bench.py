@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_bridge.carrier_bench import Bench, OurLeg, closest
-from crm_bridge.carrier_format import Record
+from crm_bridge.carrier.bench import Bench, OurLeg, closest
+from crm_bridge.carrier.formats import Record
 
 TIMES = st.lists(st.integers(0, 300).map(float), max_size=6).map(sorted)
 

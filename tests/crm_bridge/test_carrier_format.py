@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crm_bridge.carrier_format import LONGEST_LINE, Bad, CdrFormat, Record, read_records
+from crm_bridge.carrier.formats import LONGEST_LINE, Bad, CdrFormat, Record, read_records
 
 LATEST = datetime(2026, 6, 30, tzinfo=UTC)
 NAMELESS: dict[str, Any] = {

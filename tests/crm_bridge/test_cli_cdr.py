@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 from config import clock
 from config.database import Database
 from config.migrate import upgrade
-from crm_bridge.carrier_format import CdrFormat
-from crm_bridge.carrier_records import put_format
-from crm_bridge.carrier_tables import carrier_records
+from crm_bridge.carrier.formats import CdrFormat
+from crm_bridge.carrier.records import put_format
+from crm_bridge.carrier.tables import carrier_records
 from crm_bridge.cli import cli
-from telephony import trunks
+from telephony.trunking import trunks
 from tests.support.carrier_calls import FORMAT, file, line, our_call
 
 MOBILE = "+8613800138000"

@@ -16,9 +16,9 @@ from config.identifiers import new_id
 from crm_bridge.click import Clicked
 from crm_bridge.idempotency import IN_FLIGHT, KeyInFlight, KeyReused, begin
 from telephony.ami import PbxUnavailable
-from telephony.dialer import NoTrunk
-from telephony.phones import AgentBusy, AgentUnavailable
+from telephony.dialling.phones import AgentBusy, AgentUnavailable
 from telephony.tables import trunks
+from telephony.trunking.no_trunk import NoTrunk
 from tests.support.ami_server import a_hangup, error
 from tests.support.dial_core import PBX, DialCore
 

@@ -14,13 +14,14 @@ from sqlalchemy.engine import Row
 
 from config.database import Database, Transaction
 from config.journal import journal
-from crm_bridge import deadlines, users
-from crm_bridge.clock_tables import deadlines as table
-from crm_bridge.deadline_clock import DeadlineClock
-from crm_bridge.deadline_rules import Due
-from crm_bridge.deadlines import Deadline
-from crm_bridge.duty import Roster
-from crm_bridge.users import NewUser, UserChange
+from crm_bridge.clocks import deadlines
+from crm_bridge.clocks.deadline_clock import DeadlineClock
+from crm_bridge.clocks.deadline_rules import Due
+from crm_bridge.clocks.deadlines import Deadline
+from crm_bridge.clocks.duty import Roster
+from crm_bridge.clocks.tables import deadlines as table
+from crm_bridge.people import users
+from crm_bridge.people.users import NewUser, UserChange
 
 NOW = datetime(2026, 6, 1, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -192,7 +193,7 @@ KILLED = """
 import asyncio, os, signal, sys
 from datetime import datetime
 from config.database import Database
-from crm_bridge.deadline_clock import DeadlineClock
+from crm_bridge.clocks.deadline_clock import DeadlineClock
 
 async def dies(transaction, rows, people, now):
     os.kill(os.getpid(), signal.SIGKILL)

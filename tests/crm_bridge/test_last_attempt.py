@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from config import clock
 from config.database import Database
-from telephony import call_records
-from telephony.call_states import EndReason
-from telephony.outcomes import NOT_PLACED, Ending
+from crm_bridge.tables import cases
+from telephony.calls import call_records
+from telephony.calls.call_states import EndReason
+from telephony.calls.outcomes import NOT_PLACED, Ending
 from tests.support.dial_core import NUMBER, DialCore
 
 ROOT = Path(__file__).parents[2]
@@ -22,11 +24,11 @@ LAST = [{"limit": 1, "days": 1, "per": ["person"]}]
 PATIENCE = 60
 
 
-async def _raced(url: str, counts: tuple[int, ...]) -> list[dict[str, Any]]:
+async def _raced(url: str, counts: tuple[int, ...], people: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """What processes with so many clicks each were told, all let go at once."""
     processes = []
     for index, count in enumerate(counts):
-        command = [sys.executable, "-m", "tests.support.racing_clicks", url, str(index * 30), str(count)]
+        command = [sys.executable, "-m", "tests.support.racing_clicks", url, str(index * 30), str(count), *people]
         processes.append(await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, cwd=ROOT))
     async with asyncio.timeout(PATIENCE):
         for process in processes:
@@ -47,6 +49,25 @@ async def test_fifty_clicks_of_two_processes_share_what_is_left(core: DialCore, 
     assert {tuple(sorted(one["competing"])) for one in denied} == {tuple(placed)}
     assert {one["rule"] for one in denied} == {"house/cap-1"}
     assert sorted(call.id for call in await core.calls()) == placed
+
+
+@pytest.mark.parametrize("shared", ["account", "household"])
+async def test_different_people_share_the_last_attempt_of_their_account_or_household(
+    core: DialCore, database: Database, shared: str
+) -> None:
+    """No person or number is common to two of them: what they share is locked by itself."""
+    people = {f"q{index}": f"+86138001390{index:02}" for index in range(10)}
+    for party, number in people.items():
+        await core.case(party, number, **({"household": "h1"} if shared == "household" else {}))
+    if shared == "account":
+        async with database.write() as transaction:
+            await transaction.execute(update(cases).values(account="a1"))
+    await core.policy(caps=[{"limit": 1, "days": 1, "per": [shared]}])
+    told = await _raced(database.url, (5, 5), tuple(f"{party}={number}" for party, number in people.items()))
+    placed = [one["call"] for one in told if "call" in one]
+    denied = [one for one in told if "rule" in one]
+    assert (len(placed), len(denied)) == (1, 9)
+    assert {tuple(one["competing"]) for one in denied} == {tuple(placed)}
 
 
 async def test_a_reservation_whose_invite_was_never_sent_is_given_back_and_kept_on_record(core: DialCore) -> None:

@@ -12,10 +12,10 @@ from sqlalchemy import select, update
 from config import clock
 from config.journal import Entry
 from config.settings import Mail
-from crm_bridge.clock_jobs import deadline_clock
-from crm_bridge.clock_tables import outbox
-from crm_bridge.mail import Outbox
-from crm_bridge.mail_notices import MailNotices
+from crm_bridge.clocks.jobs import deadline_clock
+from crm_bridge.clocks.mail import Outbox
+from crm_bridge.clocks.mail_notices import MailNotices
+from crm_bridge.clocks.tables import outbox
 from crm_bridge.workers import JournalReader
 from tests.support.api import Service
 from tests.support.desk import case

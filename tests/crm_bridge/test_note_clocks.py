@@ -9,12 +9,12 @@ import time_machine
 from sqlalchemy import select
 
 from config import clock
-from crm_bridge.clock_jobs import deadline_clock
-from crm_bridge.clock_tables import deadlines
-from crm_bridge.deadline_rules import shipped
-from crm_bridge.note_clocks import MandateEnds, NoteClocks, reminder
+from crm_bridge.clocks.deadline_rules import shipped
+from crm_bridge.clocks.jobs import deadline_clock
+from crm_bridge.clocks.tables import deadlines
+from crm_bridge.clocks.working_time import WorkingTime
+from crm_bridge.notes.clocks import MandateEnds, NoteClocks, reminder
 from crm_bridge.workers import JournalReader
-from crm_bridge.working_time import WorkingTime
 from tests.support.api import Service
 from tests.support.desk import case, finished_call, party
 

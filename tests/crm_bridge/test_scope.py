@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from config.journal import Entry
-from crm_bridge.scope import entry_seen_by
-from crm_bridge.users import User
+from crm_bridge.people.scope import entry_seen_by
+from crm_bridge.people.users import User
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 TEAM = frozenset({"li", "wang"})
@@ -31,3 +31,11 @@ PBX_DOWN = Entry(NOW, "pbx.state")
 def test_an_event_reaches_those_it_concerns(user: User, team: frozenset[str] | None, seen: list[Entry]) -> None:
     every = [OF_LI, OF_ZHAO, OF_OTHER_CLIENT, BY_CHEN, PBX_DOWN]
     assert [entry for entry in every if entry_seen_by(user, team, entry)] == seen
+
+
+@pytest.mark.parametrize("kind", ["call.listened", "call.listen_began", "call.listen_mode", "call.listen_ended"])
+def test_no_collector_is_told_that_somebody_listens_in(kind: str) -> None:
+    told = Entry(NOW, kind, actor="chen", client="bank", agent="li", data={"listener": "chen"})
+    assert not entry_seen_by(User("li", "collector", team="north"), TEAM, told)
+    assert entry_seen_by(User("chen", "supervisor", team="north"), TEAM, told)
+    assert entry_seen_by(User("root", "admin"), None, told)

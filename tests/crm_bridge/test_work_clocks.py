@@ -9,10 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.engine import Row
 
 from config.journal import Entry
-from crm_bridge.clock_jobs import deadline_clock
-from crm_bridge.clock_tables import deadlines
-from crm_bridge.notes import draft_note
-from crm_bridge.work_clocks import WorkClocks
+from crm_bridge.clocks.jobs import deadline_clock
+from crm_bridge.clocks.tables import deadlines
+from crm_bridge.clocks.work_clocks import WorkClocks
+from crm_bridge.notes.notes import draft_note
 from crm_bridge.workers import JournalReader
 from tests.support.api import Service
 from tests.support.desk import case, finished_call, party

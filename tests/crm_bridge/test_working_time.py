@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_bridge.working_time import WorkingTime
+from crm_bridge.clocks.working_time import WorkingTime
 
 SHANGHAI = WorkingTime("Asia/Shanghai")
 NEW_YORK = WorkingTime("America/New_York", "US", opens=0, closes=24 * 60, weekdays=frozenset(range(7)))

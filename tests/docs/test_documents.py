@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from config.settings import Pbx, Settings
-from telephony.call_states import TRANSITIONS, State
+from telephony.calls.call_states import TRANSITIONS, State
 
 README = Path("README.md").read_text(encoding="utf-8")
 CONFIGURATION = Path("docs/configuration.md").read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from config import clock
-from crm_bridge import credentials
 from crm_bridge.cli import main as command_line
 from crm_bridge.demo.lab import Lab
+from crm_bridge.people import credentials
 from tests.support.floor import Floor, free_port, furnished_floor, open_floor
 
 pytestmark = pytest.mark.flow

@@ -8,8 +8,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from config import clock
-from crm_bridge import users
-from crm_bridge.users import NewUser, Role
+from crm_bridge.people import users
+from crm_bridge.people.users import NewUser, Role
 from tests.support.browser import axe_findings, chromium, log_in, reader
 from tests.support.callers import CALLER, Callers
 from tests.support.floor import Floor

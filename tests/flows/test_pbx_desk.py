@@ -8,9 +8,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from config import clock
-from crm_bridge import users
 from crm_bridge.demo.lab import Lab
-from crm_bridge.users import NewUser
+from crm_bridge.people import users
+from crm_bridge.people.users import NewUser
 from tests.support.browser import axe_findings, chromium, log_in, reader
 from tests.support.floor import PBX, Floor, free_port, furnished_floor
 

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from config.settings import Pbx
 from crm_bridge.cli_pbx import linked
 from crm_bridge.demo.lab import Lab
-from telephony.dialplan import dialplan_settings
-from telephony.pbx_config import apply
+from telephony.pbx_setup.dialplan import dialplan_settings
+from telephony.pbx_setup.plan import apply
 from tests.support.desk_phones import hire_collectors, move_phones, newest_call
 from tests.support.floor import Floor, floor_settings, furnish, hire, migrated, open_floor, prepare_pbx
 from tests.support.postgres import fresh_database
@@ -67,8 +67,8 @@ async def test_exactly_one_of_them_reaches_the_person(
 
 
 async def _race(lab: Lab, other: Lab, folder: Path, gate_port: int, url: str) -> None:
-    before = len(await lab.world.calls_seen(NUMBER)) + len(await other.world.calls_seen(NUMBER))
     async with _two_pbxs(lab, other, folder, gate_port, url) as floor:
+        before = len(await lab.world.calls_seen(NUMBER)) + len(await other.world.calls_seen(NUMBER))
         await floor.expect(201, "PUT", "/v1/policies/once", user="admin", body=ONCE)
         await floor.case(NUMBER, client="once")
         (status, answer), *_ = await asyncio.gather(

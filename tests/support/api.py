@@ -1,6 +1,7 @@
 """The `service` fixture: the HTTP API over a real socket on a real database, and users to ask it as."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +14,19 @@ from sqlalchemy.engine import Row
 from config import clock
 from config.database import Database
 from config.journal import journal
-from config.settings import Pbx, Policy, Settings
-from crm_bridge import credentials, users
-from crm_bridge.case_facts import case_facts
-from crm_bridge.inbound_desk import InboundDesk
-from crm_bridge.users import NewUser
+from config.sealing import Seal
+from config.settings import Keys, Pbx, Policy, Settings
+from crm_bridge.cases.facts import case_facts
+from crm_bridge.connectors.services import connectors_of
+from crm_bridge.inbound.desk import InboundDesk
+from crm_bridge.outbox.services import webhooks_of
+from crm_bridge.people import credentials, users
+from crm_bridge.people.users import NewUser
 from crm_bridge.web import dispatch, keys, middleware
 from crm_bridge.web.resources import DESK
-from telephony.decisions import Decider
-from telephony.gathering import Gathering
+from telephony.dialling.decisions import Decider
+from telephony.dialling.gathering import Gathering
+from telephony.trunking.desk import PURPOSE, TrunkDesk
 
 PASSWORD = "correct horse battery"
 
@@ -81,14 +86,20 @@ class Service:
 
 
 @pytest.fixture
-async def service(database: Database) -> AsyncIterator[Service]:
+async def service(database: Database, tmp_path: Path) -> AsyncIterator[Service]:
     """The API on either database."""
     app = web.Application()
     pbx = Pbx(name="main", username="ringfence", secret=SecretStr("secret"))
-    app[keys.DATABASE], app[keys.SETTINGS] = database, Settings(pbx=[pbx])
+    own = Keys(master=tmp_path / "master.key")
+    app[keys.DATABASE], app[keys.SETTINGS] = database, Settings(pbx=[pbx], keys=own)
     app[keys.DECIDER] = Decider(Gathering(case_facts, Policy(), recorder_healthy=lambda: True))
     app[keys.UPKEEPS] = {}
+    app[keys.TRUNK_DESK] = TrunkDesk(database, {}, Seal(Keys(master=tmp_path / "master.key"), PURPOSE))
     app[keys.INBOUND_DESK] = InboundDesk("CN", "main", lambda _pbx, _phone: "NOT_INUSE")
+    app[keys.WEBHOOKS] = webhooks_of(app[keys.SETTINGS], database)
+    app.on_cleanup.append(lambda _: app[keys.WEBHOOKS].sender.close())
+    app[keys.CONNECTORS] = connectors_of(app[keys.SETTINGS], database)
+    app.on_cleanup.append(lambda _: app[keys.CONNECTORS].asker.close())
     middleware.install(app)
     dispatch.register(app, DESK)
     async with TestClient(TestServer(app)) as client:

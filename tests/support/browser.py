@@ -11,7 +11,9 @@ from typing import Any
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
 
 expect.set_options(timeout=15_000)  # milliseconds; only a failing test waits so long
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = Path(
+    "/usr/bin/chromium-headless-shell"
+)  # opens a page three times as fast as the whole browser without a screen
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 ARGUMENTS = (
     "--no-sandbox",
@@ -28,9 +30,11 @@ DESKTOP = ViewportSize(width=1280, height=720)
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """A running browser. Raises RuntimeError where Debian's package `chromium` is not installed."""
+    """A running browser. Raises RuntimeError where Debian's package `chromium-headless-shell` is not installed."""
     if not CHROMIUM.exists():
-        raise RuntimeError(f"{CHROMIUM} is missing: install Debian's packages chromium and fonts-noto-cjk")
+        raise RuntimeError(
+            f"{CHROMIUM} is missing: install Debian's packages chromium-headless-shell and fonts-noto-cjk"
+        )
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         try:

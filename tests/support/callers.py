@@ -10,8 +10,8 @@ import pytest
 
 from crm_bridge.cli_pbx import linked
 from crm_bridge.demo.lab import Lab
-from telephony.dialplan import dialplan_settings
-from telephony.pbx_config import apply
+from telephony.pbx_setup.dialplan import dialplan_settings
+from telephony.pbx_setup.plan import apply
 from tests.support.floor import PATIENCE, PBX, Floor
 
 CARRIER = "carrier-a"

@@ -7,18 +7,25 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import config.journal
-import crm_bridge.carrier_tables
-import crm_bridge.clock_tables
-import crm_bridge.desk_tables
-import crm_bridge.import_tables
-import crm_bridge.inbound_tables
-import crm_bridge.note_tables
+import crm_bridge.carrier.tables
+import crm_bridge.clocks.tables
+import crm_bridge.connectors.tables
+import crm_bridge.embed.tables
+import crm_bridge.imports.tables
+import crm_bridge.inbound.tables
+import crm_bridge.notes.tables
+import crm_bridge.outbox.tables
+import crm_bridge.people.desk_tables
 import crm_bridge.qa.tables
+import crm_bridge.reports.tables
 import crm_bridge.tables
+import crm_bridge.webhooks.tables
 import recordings.retention_tables
 import recordings.tables
-import telephony.inbound_tables
+import telephony.inbound.tables
+import telephony.live.tables
 import telephony.tables
+import telephony.trunking.tables
 from config.database import Database
 from config.schema import metadata
 from tests.support.postgres import TEMPLATE, Server, fresh_database
@@ -26,16 +33,23 @@ from tests.support.postgres import TEMPLATE, Server, fresh_database
 TABLE_MODULES = (
     config.journal,
     telephony.tables,
-    telephony.inbound_tables,
+    telephony.inbound.tables,
+    telephony.live.tables,
+    telephony.trunking.tables,
     recordings.tables,
     recordings.retention_tables,
     crm_bridge.tables,
-    crm_bridge.carrier_tables,
-    crm_bridge.clock_tables,
-    crm_bridge.desk_tables,
-    crm_bridge.import_tables,
-    crm_bridge.inbound_tables,
-    crm_bridge.note_tables,
+    crm_bridge.webhooks.tables,
+    crm_bridge.carrier.tables,
+    crm_bridge.clocks.tables,
+    crm_bridge.connectors.tables,
+    crm_bridge.people.desk_tables,
+    crm_bridge.embed.tables,
+    crm_bridge.imports.tables,
+    crm_bridge.inbound.tables,
+    crm_bridge.notes.tables,
+    crm_bridge.reports.tables,
+    crm_bridge.outbox.tables,
     crm_bridge.qa.tables,
 )
 """Importing them fills the metadata."""

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from crm_bridge.users import User
+from crm_bridge.people.users import User
 from crm_bridge.web import keys, middleware, pages
 from tests.support import desk_people_api
 from tests.support.desk_cases import canned_cases

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from crm_bridge.third_party_script import DEFAULT_EN, DEFAULT_ZH
+from crm_bridge.cases.third_party_script import DEFAULT_EN, DEFAULT_ZH
 from crm_bridge.web import keys
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from config import clock
-from crm_bridge import credentials, users
+from crm_bridge.people import credentials, users
 from tests.support.floor import PATIENCE, Floor, prepare_pbx
 
 

@@ -17,15 +17,15 @@ from config.identifiers import new_id
 from config.journal import Entry
 from config.settings import Pbx as PbxSettings
 from config.settings import Policy
-from crm_bridge.case_facts import case_facts
+from crm_bridge.cases.facts import case_facts
 from crm_bridge.click import Click, Clicked, click
+from crm_bridge.people.users import User
 from crm_bridge.tables import case_parties, cases, numbers, parties
-from crm_bridge.users import User
-from telephony import call_records
-from telephony.decisions import Decider
-from telephony.dialer import Dialer, Phone
-from telephony.gate import Gate
-from telephony.gathering import Gathering, Subject
+from telephony.calls import call_records
+from telephony.dialling.decisions import Decider
+from telephony.dialling.dialer import Dialer, Phone
+from telephony.dialling.gathering import Gathering, Subject
+from telephony.gate.gate import Gate
 from telephony.pbx import Pbx
 from telephony.tables import calls, contacts, policies, trunks
 from tests.support.ami_server import SECRET, Action, AmiServer, message, success

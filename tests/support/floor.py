@@ -18,13 +18,13 @@ from config import clock
 from config.database import Database
 from config.migrate import upgrade
 from config.settings import Archive, DatabaseSettings, Dialing, Gate, Keys, Pbx, Policy, Server, Settings
-from crm_bridge import credentials, users
 from crm_bridge.app import Services
 from crm_bridge.cli_pbx import linked
 from crm_bridge.demo.lab import Lab
+from crm_bridge.people import credentials, users
 from crm_bridge.serving import running
-from telephony.dialplan import dialplan_settings
-from telephony.pbx_config import apply
+from telephony.pbx_setup.dialplan import dialplan_settings
+from telephony.pbx_setup.plan import apply
 from tests.support.postgres import fresh_database
 
 PBX = "lab"

@@ -1,6 +1,7 @@
 """A real mail server (aiosmtpd) on a port of its own, which a test can have refuse, hold back or forget."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
@@ -44,13 +45,18 @@ def _authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism:
 class MailServer:
     """The server, in the test's own event loop; `stop` and `start` on the same port as before."""
 
-    def __init__(self, *, log_in: bool = False) -> None:
+    def __init__(
+        self, *, log_in: bool = False, tls: ssl.SSLContext | None = None, starttls: ssl.SSLContext | None = None
+    ) -> None:
         self.letters = Letters()
         self._log_in = log_in
+        self.tls, self.starttls = tls, starttls
         self._server: asyncio.Server | None = None
         self.port = 0
 
     def _smtp(self) -> SMTP:
+        if self.starttls is not None:
+            return SMTP(self.letters, hostname="mail.test", tls_context=self.starttls, require_starttls=True)
         if not self._log_in:
             return SMTP(self.letters, hostname="mail.test")
         return SMTP(
@@ -59,7 +65,7 @@ class MailServer:
 
     async def start(self) -> None:
         """Listen, on the port of before if there was one."""
-        self._server = await asyncio.get_running_loop().create_server(self._smtp, "127.0.0.1", self.port)
+        self._server = await asyncio.get_running_loop().create_server(self._smtp, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
@@ -70,9 +76,11 @@ class MailServer:
 
 
 @asynccontextmanager
-async def mail_server(*, log_in: bool = False) -> AsyncIterator[MailServer]:
-    """A running server."""
-    server = MailServer(log_in=log_in)
+async def mail_server(
+    *, log_in: bool = False, tls: ssl.SSLContext | None = None, starttls: ssl.SSLContext | None = None
+) -> AsyncIterator[MailServer]:
+    """A running server; `tls` from the first byte on, `starttls` once it was asked for, and no mail without it."""
+    server = MailServer(log_in=log_in, tls=tls, starttls=starttls)
     await server.start()
     try:
         yield server

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import update
 
 from config import clock
-from telephony.call_tracker import add_leg
-from telephony.settlement import settle
+from telephony.calls.call_tracker import add_leg
+from telephony.calls.settlement import settle
 from telephony.tables import calls
 from tests.support.dial_core import PBX, DialCore
 

@@ -13,13 +13,15 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from config import clock
 from config.database import Database
 from config.schema import metadata
-from config.settings import Pbx, Policy, Settings
-from crm_bridge.case_facts import case_facts
-from crm_bridge.users import NewUser, Role, add_user
+from config.settings import Keys, Outbox, Pbx, Policy, Settings
+from crm_bridge.cases.facts import case_facts
+from crm_bridge.connectors.services import connectors_of
+from crm_bridge.outbox.services import webhooks_of
+from crm_bridge.people.users import NewUser, Role, add_user
 from crm_bridge.web import calls, dispatch, keys, middleware, pages
 from crm_bridge.web.resources import DESK
-from telephony.decisions import Decider
-from telephony.gathering import Gathering
+from telephony.dialling.decisions import Decider
+from telephony.dialling.gathering import Gathering
 from tests.support import browser
 from tests.support.api import PASSWORD, Service
 from tests.support.databases import TABLE_MODULES
@@ -37,9 +39,15 @@ async def real_pages(folder: Path, people: Mapping[str, tuple[Role, str]]) -> As
     await engine.dispose()
     database, app = Database(url), web.Application()
     app[keys.DATABASE] = database
-    app[keys.SETTINGS] = Settings(pbx=[Pbx(name="main", username="ringfence", secret=SecretStr("secret"))])
+    pbx, own = Pbx(name="main", username="ringfence", secret=SecretStr("secret")), Keys(master=folder / "master.key")
+    here = Outbox(allow_networks=["127.0.0.0/8"])
+    app[keys.SETTINGS] = Settings(pbx=[pbx], keys=own, outbox=here)
     app[keys.DECIDER] = Decider(Gathering(case_facts, Policy(), recorder_healthy=lambda: True))
     app[keys.UPKEEPS] = {}
+    app[keys.WEBHOOKS] = webhooks_of(app[keys.SETTINGS], database)
+    app.on_cleanup.append(lambda _: app[keys.WEBHOOKS].sender.close())
+    app[keys.CONNECTORS] = connectors_of(app[keys.SETTINGS], database)
+    app.on_cleanup.append(lambda _: app[keys.CONNECTORS].asker.close())
     middleware.install(app)
     dispatch.register(app, (*DESK, calls.api))
     pages.setup_pages(app)

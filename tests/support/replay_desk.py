@@ -14,11 +14,11 @@ from config import clock
 from config.database import Database
 from config.journal import Entry
 from config.settings import Settings
-from crm_bridge import users
-from crm_bridge.case_holds import held_by_case
+from crm_bridge.cases.holds import held_by_case
 from crm_bridge.live import LiveStream
+from crm_bridge.people import users
+from crm_bridge.people.users import NewUser
 from crm_bridge.tables import cases, parties
-from crm_bridge.users import NewUser
 from crm_bridge.web import dispatch, events, keys, middleware
 from crm_bridge.web import recordings as recording_routes
 from crm_bridge.web import retention as retention_routes

@@ -47,6 +47,15 @@ def _one(chunk: NDArray[np.float64], rate: int, at: float) -> Heard:
     return Heard(at, peak * rate / padded, near / total if total else 0.0, float(dbfs))
 
 
+def share_of(samples: Samples, rate: int, hz: float) -> float:
+    """How much of the sound's power lies within 12 Hz of `hz`, 0..1: for several tones at once."""
+    scaled = samples.astype(np.float64)
+    power = np.abs(np.fft.rfft(scaled * np.hanning(len(scaled)))) ** 2
+    at = np.fft.rfftfreq(len(scaled), 1 / rate)
+    total = float(power[at > 100].sum())
+    return float(power[np.abs(at - hz) <= 12].sum()) / total if total else 0.0
+
+
 def assert_tone(samples: Samples, rate: int, hz: float, from_s: float, to_s: float, *, tolerance: float = 4.0) -> None:
     """Every window within [from_s, to_s) carries `hz`, and nothing louder."""
     windows = _between(samples, rate, from_s, to_s)

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from config import clock
 from config.errors import Fault
 from telephony.ami_events import Hangup
-from telephony.call_tracker import CallTracker
-from telephony.pbx_lists import TRIES
+from telephony.calls.call_tracker import CallTracker
+from telephony.pbx_setup.lists import TRIES
 from telephony.tables import legs
 from tests.support.ami_server import Action, a_hangup, error, message, success
 from tests.support.dial_core import PBX, DialCore

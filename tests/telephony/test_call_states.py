@@ -5,9 +5,9 @@ import itertools
 from sqlalchemy import update
 
 from config import clock
-from telephony import call_records
-from telephony.call_states import BEFORE_THE_GATE, TRANSITIONS, EndReason, State, sources_of
-from telephony.outcomes import NOT_PLACED, Ending
+from telephony.calls import call_records
+from telephony.calls.call_states import BEFORE_THE_GATE, TRANSITIONS, EndReason, State, sources_of
+from telephony.calls.outcomes import NOT_PLACED, Ending
 from telephony.tables import calls
 from tests.support.dial_core import DialCore
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from config import clock
-from telephony import call_records
 from telephony.ami_events import (
     AmiEvent,
     DialBegin,
@@ -18,11 +17,12 @@ from telephony.ami_events import (
     Newstate,
     OriginateResponse,
 )
-from telephony.call_closing import close_calls
-from telephony.call_states import State
-from telephony.call_tracker import CallTracker
-from telephony.markers import Markers
-from telephony.outcomes import NOT_PLACED
+from telephony.calls import call_records
+from telephony.calls.call_closing import close_calls
+from telephony.calls.call_states import State
+from telephony.calls.call_tracker import CallTracker
+from telephony.calls.markers import Markers
+from telephony.calls.outcomes import NOT_PLACED
 from tests.support.dial_core import PBX, DialCore
 
 

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config import clock
 from config.identifiers import new_id
-from telephony import call_records
 from telephony.ami_events import (
     AmiEvent,
     AttendedTransfer,
@@ -25,10 +24,11 @@ from telephony.ami_events import (
     Unhold,
     UserEvent,
 )
-from telephony.asking import Collector
-from telephony.call_states import State
-from telephony.call_tracker import CallTracker
-from telephony.reservations import TRANSFER
+from telephony.calls import call_records
+from telephony.calls.call_states import State
+from telephony.calls.call_tracker import CallTracker
+from telephony.dialling.reservations import TRANSFER
+from telephony.gate.asking import Collector
 from telephony.tables import calls, meetings
 from tests.support.dial_core import PBX, DialCore
 

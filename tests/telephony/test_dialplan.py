@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from telephony.dialplan import EMERGENCY_NUMBERS, DialplanSettings, Section, Step, sections, steps
+from telephony.pbx_setup.dialplan import EMERGENCY_NUMBERS, DialplanSettings, Section, Step, sections, steps
 
 SETTINGS = DialplanSettings(gate="10.0.0.5:4573", spool="/var/spool/asterisk/ringfence", emergency_trunks=("a", "b"))
 

@@ -12,8 +12,8 @@ from config import clock
 from config.identifiers import new_id
 from crm_bridge.demo.lab import Lab
 from telephony.ami import AmiAccount, AmiLink
-from telephony.dialplan import CLICK, FAMILY, DialplanSettings
-from telephony.pbx_config import apply
+from telephony.pbx_setup.dialplan import CLICK, FAMILY, DialplanSettings
+from telephony.pbx_setup.plan import apply
 from tests.support.agi_stub import AgiStub
 from tests.support.ami_owner import linked
 

@@ -5,17 +5,17 @@ from sqlalchemy import update
 
 from config import clock
 from config.settings import Policy
-from crm_bridge.case_facts import case_facts
+from crm_bridge.cases.facts import case_facts
 from crm_bridge.tables import numbers
-from telephony import call_records
-from telephony.call_states import State
-from telephony.decisions import Decider
-from telephony.gathering import Gathering
-from telephony.ring_limits import RingLimits
-from telephony.stray_calls import Strays
-from telephony.trunk_watch import TrunkWatch
-from telephony.typed import DeskBook
-from telephony.typed_calls import Holder
+from telephony.calls import call_records
+from telephony.calls.call_states import State
+from telephony.calls.ring_limits import RingLimits
+from telephony.dialling.decisions import Decider
+from telephony.dialling.gathering import Gathering
+from telephony.gate.typed import DeskBook
+from telephony.gate.typed_calls import Holder
+from telephony.trunking.stray_calls import Strays
+from telephony.trunking.trunk_watch import TrunkWatch
 from tests.support.ami_server import Action, error, message, success
 from tests.support.dial_core import PBX, DialCore
 from tests.support.outage import LEG, Away, moment

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
-from telephony import fastagi
-from telephony.fastagi import FastAgiServer, Request
+from telephony.gate import fastagi
+from telephony.gate.fastagi import FastAgiServer, Request
 
 HELLO = b"agi_network: yes\nagi_request: agi://h/probe?x=1\nagi_uniqueid: 1.1\nagi_arg_1: a\nagi_arg_2: \n\n"
 

@@ -13,10 +13,10 @@ from sqlalchemy import delete, select, update
 from config import clock
 from config.identifiers import new_id
 from crm_bridge.tables import numbers
-from telephony import call_records
-from telephony.call_states import EndReason, State
-from telephony.fastagi import FastAgiServer
-from telephony.outcomes import Ending
+from telephony.calls import call_records
+from telephony.calls.call_states import EndReason, State
+from telephony.calls.outcomes import Ending
+from telephony.gate.fastagi import FastAgiServer
 from telephony.tables import calls, decisions, policies, trunks
 from tests.support.dial_core import NUMBER, DialCore
 

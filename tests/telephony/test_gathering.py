@@ -11,8 +11,8 @@ from config import clock
 from config.database import Database
 from config.errors import NotFound
 from crm_bridge.tables import cases, complaints, numbers, parties
-from telephony import decisions
-from telephony.decisions import Decision, pinned, read, seconds_allowed
+from telephony.dialling import decisions
+from telephony.dialling.decisions import Decision, pinned, read, seconds_allowed
 from telephony.numbers import time_zones
 from telephony.policy.engine import evaluate, evaluate_document
 from telephony.policy.facts import read_facts

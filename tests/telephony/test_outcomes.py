@@ -2,7 +2,7 @@
 
 import pytest
 
-from telephony.outcomes import LegEnding, judge_agent_leg, judge_customer_leg, sip_code
+from telephony.calls.outcomes import LegEnding, judge_agent_leg, judge_customer_leg, sip_code
 
 CASES = {
     # what happened: answered, alerted, Q.850, TechCause, canceled -> end_reason, outcome

@@ -7,9 +7,9 @@ import time_machine
 from sqlalchemy import insert, select, update
 
 from crm_bridge.tables import case_parties, numbers, parties
-from telephony.call_records import call_document
-from telephony.fastagi import Request
-from telephony.gathering import Subject
+from telephony.calls.call_records import call_document
+from telephony.dialling.gathering import Subject
+from telephony.gate.fastagi import Request
 from telephony.tables import contacts, overrides, policies
 from tests.support.dial_core import NUMBER, SHANGHAI, DialCore
 

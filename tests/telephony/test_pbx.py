@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from config.errors import Fault
-from telephony import call_records
 from telephony.ami import PbxUnavailable
-from telephony.phones import AgentBusy, AgentUnavailable
+from telephony.calls import call_records
+from telephony.dialling.phones import AgentBusy, AgentUnavailable
 from tests.support.ami_server import a_hangup, error, message
 from tests.support.dial_core import DialCore
 

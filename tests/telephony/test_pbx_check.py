@@ -15,9 +15,9 @@ from crm_bridge.demo.instance import AsteriskInstance
 from crm_bridge.demo.lab import Lab
 from crm_bridge.demo.pbx import stock_pbx
 from telephony.ami import AmiAccount, AmiLink, PbxUnavailable
-from telephony.dialplan import DESK, FAMILY, FILE, DialplanSettings
-from telephony.pbx_check import Finding, Severity, check
-from telephony.pbx_config import apply
+from telephony.pbx_setup.check import Finding, Severity, check
+from telephony.pbx_setup.dialplan import DESK, FAMILY, FILE, DialplanSettings
+from telephony.pbx_setup.plan import apply
 from tests.support.agi_stub import AgiStub
 from tests.support.ami_owner import linked
 

@@ -11,11 +11,11 @@ from crm_bridge.demo.asterisk_root import ensure_root
 from crm_bridge.demo.instance import AsteriskInstance
 from crm_bridge.demo.pbx import stock_pbx
 from telephony.ami import AmiAccount, AmiLink, PbxUnavailable
-from telephony.dialplan import DESK, FILE, DialplanSettings, sections
-from telephony.pbx_config import Plan, apply, plan
-from telephony.pbx_files import PbxConfigRefused, append, cut, holds_directive, read_config
-from telephony.pbx_probe import PbxConfigFailed
-from telephony.pbx_state import Contexts, context_of, running_dialplan, unlike
+from telephony.pbx_setup.dialplan import DESK, FILE, DialplanSettings, sections
+from telephony.pbx_setup.files import PbxConfigRefused, append, cut, holds_directive, read_config
+from telephony.pbx_setup.plan import Plan, apply, plan
+from telephony.pbx_setup.probe import PbxConfigFailed
+from telephony.pbx_setup.state import Contexts, context_of, running_dialplan, unlike
 from tests.support.ami_owner import linked
 
 pytestmark = pytest.mark.flow

@@ -7,8 +7,8 @@ import pytest
 from crm_bridge.demo.asterisk_root import ensure_root
 from crm_bridge.demo.instance import AsteriskInstance
 from crm_bridge.demo.pbx import stock_pbx
-from telephony.pbx_check import LOOKS, Finding, Severity, check
-from telephony.pbx_config import apply
+from telephony.pbx_setup.check import LOOKS, Finding, Severity, check
+from telephony.pbx_setup.plan import apply
 from tests.support.agi_stub import AgiStub
 from tests.telephony.test_pbx_check import settings, spool, up
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from telephony.pbx_patterns import expression, extension, literal, split
-from telephony.pbx_state import Contexts
-from telephony.pbx_ways import PAST, Dialplan, Endpoints, Way
+from telephony.pbx_setup.patterns import expression, extension, literal, split
+from telephony.pbx_setup.state import Contexts
+from telephony.pbx_setup.ways import PAST, Dialplan, Endpoints, Way
 
 ENDPOINTS = Endpoints(trunks=("carrier-a", "carrier-b"))
 
@@ -214,6 +214,6 @@ def test_arguments_are_parted_outside_brackets_and_quotes_only() -> None:
 
 
 def test_a_dialplan_beyond_all_measure_is_told_as_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telephony.pbx_ways._MOST_COMPARED", 3)
+    monkeypatch.setattr("telephony.pbx_setup.ways._MOST_COMPARED", 3)
     text = "[phones]\n" + "\n".join(f"exten => {number},1,Goto({number + 1},1)" for number in range(9))
     assert [way.why for way in ways(text)] == ["it is too large to be searched whole"]

@@ -9,14 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.engine import Row
 
 from config import clock
-from crm_bridge.contacts import ContactIn, record
-from crm_bridge.users import User
-from telephony import call_records
-from telephony.call_states import EndReason, State
-from telephony.decisions import store
-from telephony.outcomes import Ending
-from telephony.recounts import recount_after_call
-from telephony.straddling import mark_straddled, mark_straddling
+from crm_bridge.cases.contacts import ContactIn, record
+from crm_bridge.people.users import User
+from telephony.calls import call_records
+from telephony.calls.call_states import EndReason, State
+from telephony.calls.outcomes import Ending
+from telephony.calls.straddling import mark_straddled, mark_straddling
+from telephony.dialling.decisions import store
+from telephony.dialling.recounts import recount_after_call
 from telephony.tables import decisions, policies
 from tests.support.dial_core import DialCore
 

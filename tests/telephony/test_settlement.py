@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from telephony import call_records
 from telephony.ami import PbxUnavailable
-from telephony.call_states import State
+from telephony.calls import call_records
+from telephony.calls.call_states import State
 from telephony.tables import legs
 from tests.support.ami_server import a_hangup, error
 from tests.support.dial_core import DialCore

@@ -1,27 +1,23 @@
-"""Which trunk carries a number, how it is written there, and which number it shows."""
+"""How a number is written on a trunk, and that no two trunks are one."""
 
-import random
-from collections import Counter
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from config.database import Database
-from telephony import trunks
-from telephony.trunks import caller_id_for, order, routes_for, written
+from config.errors import Conflict
+from telephony import tables
+from telephony.trunking import trunks
+from telephony.trunking.trunks import prefix_length, written
 
 MOBILE = "+8613800138000"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-
-
-def trunk(name: str, **fields: Any) -> SimpleNamespace:
-    return SimpleNamespace(**{"name": name, "prefixes": [], "priority": 10, "weight": 1, "enabled": True, **fields})
-
-
-def names(rows: list[Any]) -> list[str]:
-    return [row.name for row in rows]
+ROW: dict[str, Any] = {
+    "name": "a", "pbx": "main", "endpoint": "carrier-a", "dial_format": "national", "prefixes": ["+86"], "priority": 10,
+    "weight": 1, "capacity": 0, "caller_ids": ["+8637100001"], "enabled": True,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -39,45 +35,32 @@ def test_a_number_is_written_as_the_trunk_wants_it(e164: str, dial_format: Any, 
     assert written(e164, dial_format) == dialled
 
 
-def test_the_longest_prefix_wins_then_the_lower_priority() -> None:
-    rows = [
-        trunk("any", priority=1),
-        trunk("china", prefixes=["+86"], priority=5),
-        trunk("mobile", prefixes=["+8613", "+8615"], priority=9),
-        trunk("mobile-too", prefixes=["+8613"], priority=8),
-        trunk("america", prefixes=["+1"]),
-        trunk("off", prefixes=["+86138"], enabled=False),
-    ]
-    assert names(order(rows, MOBILE, random.Random(1))) == ["mobile-too", "mobile", "china", "any"]
-    assert order([trunk("america", prefixes=["+1"])], MOBILE, random.Random(1)) == []
+def test_the_best_prefix_counts_and_none_takes_everything() -> None:
+    assert prefix_length(MOBILE, ["+86", "+8613"]) == 5
+    assert prefix_length(MOBILE, []) == 0
+    assert prefix_length(MOBILE, ["+1"]) is None
 
 
-def test_weights_share_out_the_first_place_and_a_weight_of_none_comes_last() -> None:
-    rows, chance = [trunk("three", weight=3), trunk("one", weight=1), trunk("none", weight=0)], random.Random(7)
-    drawn = [names(order(rows, MOBILE, chance)) for _ in range(4000)]
-    first = Counter(ordered[0] for ordered in drawn)
-    assert 0.7 < first["three"] / 4000 < 0.8
-    assert {ordered[2] for ordered in drawn} == {"none"}
-
-
-def test_the_same_person_always_sees_the_same_caller_id_and_persons_are_spread() -> None:
-    pool = ["+8637100001", "+8637100002", "+8637100003"]
-    shown = [caller_id_for(f"+861380013{last:04d}", pool) for last in range(300)]
-    assert shown == [caller_id_for(f"+861380013{last:04d}", pool) for last in range(300)]
-    assert all(70 < count < 130 for count in Counter(shown).values())
-    assert caller_id_for(MOBILE, []) is None
-
-
-async def test_routes_are_those_of_the_pbx_that_dials(database: Database) -> None:
-    row = {
-        "pbx": "main", "endpoint": "carrier-a", "dial_format": "national", "prefixes": ["+86"], "priority": 10, "weight": 1,
-        "capacity": 0, "caller_ids": ["+8637100001"], "enabled": True,
-    }  # fmt: skip
+@pytest.mark.parametrize(
+    "other",
+    [{"name": "A", "endpoint": "elsewhere"}, {"name": "b"}, {"name": "b", "endpoint": "CARRIER-A"}],
+)
+async def test_a_colliding_name_or_endpoint_is_refused(database: Database, other: dict[str, Any]) -> None:
     async with database.write() as transaction:
-        await trunks.create(transaction, row | {"name": "a"}, actor="root", now=NOW)
-        await trunks.create(transaction, row | {"name": "elsewhere", "pbx": "second"}, actor="root", now=NOW)
-        await trunks.create(transaction, row | {"name": "off", "enabled": False}, actor="root", now=NOW)
+        await trunks.create(transaction, ROW, actor="root", now=NOW)
+    with pytest.raises(Conflict):
+        async with database.write() as transaction:
+            await trunks.create(transaction, ROW | other, actor="root", now=NOW)
+    async with database.write() as transaction:
+        await trunks.create(transaction, ROW | {"name": "b", "pbx": "second"}, actor="root", now=NOW)
+
+
+async def test_emergency_calls_may_still_leave_by_a_trunk_that_is_drained(database: Database) -> None:
+    off = {"enabled": False}
+    async with database.write() as transaction:
+        for row in (ROW, ROW | off | {"name": "b", "endpoint": "b"}, ROW | off | {"name": "c", "endpoint": "c"}):
+            await trunks.create(transaction, row, actor="root", now=NOW)
+        drained = update(tables.trunks).where(tables.trunks.c.name == "c").values(draining_since=NOW)
+        await transaction.execute(drained)
     async with database.read() as connection:
-        routes = await routes_for(connection, "main", MOBILE)
-        assert await routes_for(connection, "main", "+12025550123") == []
-    assert routes == [trunks.Route("a", "carrier-a", "13800138000", "+8637100001")]
+        assert await trunks.endpoints_of(connection, "main") == ["carrier-a", "c"]

@@ -14,15 +14,15 @@ from config import clock
 from config.identifiers import new_id
 from crm_bridge.tables import cases, users
 from crm_bridge.typed_numbers import PhoneBook, holders
-from telephony import call_records
-from telephony.call_states import State
-from telephony.call_tracker import add_leg
-from telephony.dialer import Phone as ClickPhone
-from telephony.fastagi import FastAgiServer
-from telephony.gate import Gate
-from telephony.straddling import mark_straddling
+from telephony.calls import call_records
+from telephony.calls.call_states import State
+from telephony.calls.call_tracker import add_leg
+from telephony.calls.straddling import mark_straddling
+from telephony.dialling.dialer import Phone as ClickPhone
+from telephony.gate.fastagi import FastAgiServer
+from telephony.gate.gate import Gate
+from telephony.gate.typed import MOST_HOLDERS, DeskBook, TypedNumbers
 from telephony.tables import calls, contacts, trunks
-from telephony.typed import MOST_HOLDERS, DeskBook, TypedNumbers
 from tests.support.dial_core import NUMBER, PBX, DialCore
 from tests.telephony.test_gate import Asterisk
 

@@ -21,13 +21,38 @@ export class NoAnswer extends Error {}
 /** The service's clock, to which call times belong, in ms. */
 export const serviceNow = () => Date.now() + clockOffset;
 
+let remote = null;
+
+/** Talk to the service from a page that is not its own: `to` is {url, headers(), renew()}; see embed/connection.js. */
+export function connect(to) {
+  remote = to;
+}
+
+/** The whole address of a path of the service's. */
+export const address = (path) => `${remote?.url ?? ""}${path}`;
+
+/** What goes with every request from another page: its token, and never a cookie. */
+export const credentials = () => (remote ? { headers: remote.headers(), credentials: "omit" } : { headers: {} });
+
 /** One request. `body` goes as JSON; `patience` is in ms; resolves to the answer's document, or null for 204. */
-export async function request(method, path, { body, headers = {}, patience = PATIENCE } = {}) {
+export async function request(method, path, options = {}) {
+  try {
+    return await ask(method, path, options);
+  } catch (error) {
+    // A 401 did nothing yet: with a new token the same request is made once more.
+    if (error.status !== 401 || !remote || !(await remote.renew(error))) throw error;
+    return ask(method, path, options);
+  }
+}
+
+async function ask(method, path, { body, headers = {}, patience = PATIENCE }) {
   let response, text;
   try {
-    response = await fetch(path, {
+    const given = credentials();
+    response = await fetch(address(path), {
+      ...given,
       method,
-      headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
+      headers: { ...given.headers, ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(patience),
     });
@@ -38,7 +63,8 @@ export async function request(method, path, { body, headers = {}, patience = PAT
   noteClock(response.headers.get("Date"));
   if (response.ok) return text ? JSON.parse(text) : null;
   const problem = new Problem(response.status, problemMembers(text));
-  if (response.status === 401 && path !== "/v1/session") document.dispatchEvent(new CustomEvent("session-ended"));
+  if (problem.code === "password-change-required") location.replace(`/password?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (response.status === 401 && path !== "/v1/session" && !remote) document.dispatchEvent(new CustomEvent("session-ended"));
   throw problem;
 }
 
@@ -89,6 +115,7 @@ export const session = {
   open: (name, password) => request("POST", "/v1/session", { body: { name, password } }),
   close: () => request("DELETE", "/v1/session"),
   language: (language) => request("PUT", "/v1/session/language", { body: { language } }),
+  password: (old, fresh) => request("PUT", "/v1/session/password", { body: { old, new: fresh }, patience: 60_000 }),
 };
 
 export const cases = {
@@ -104,7 +131,7 @@ export const cases = {
 export const calls = {
   get: (callId) => request("GET", `/v1/calls/${id(callId)}`),
   open: () => request("GET", "/v1/calls?open=true&mine=true"),
-  place: (body, key) => request("POST", "/v1/calls", { body, headers: { "Idempotency-Key": key } }),
+  place: (body, key) => request("POST", body.case_id ? "/v1/calls" : "/v1/calls/by-number", { body, headers: { "Idempotency-Key": key } }),
   hangup: (callId) => request("POST", `/v1/calls/${id(callId)}/hangup`, { body: {} }),
   ...Object.fromEntries(
     Object.entries({

@@ -1,5 +1,5 @@
 // The call that is being made: who, both legs, the time, hang up, and afterwards what came of it. It stays while the rest
-// of the page changes. Give it `dial()` and the stream's call documents; it fires `call-changed` (detail: call or null).
+// of the page changes. The page gives the class its element's name. Give it `dial()` and the stream's call documents; it fires `call-changed` (detail: call or null).
 
 import { NoAnswer, calls, cases, explain, serviceNow } from "./api.js";
 import { caseChoice } from "./call-case.js";
@@ -56,10 +56,12 @@ export class CallBar extends HTMLElement {
     return Boolean(this.#placing) || isLive(this.#call);
   }
 
-  /** Call a number of a case. Ignored while a call lives. `target`: {caseId, partyId, number, name, relation}. */
+  /**
+   * Call a number of a case. Ignored while a call lives. `target`: {caseId, partyId, number, name, relation}; a number alone
+   * is looked up. Resolves to null, or to the error that is shown as well.
+   */
   async dial(target) {
-    if (this.busy) return;
-    await this.#send(intention(target));
+    return this.busy ? null : this.#send(intention(target));
   }
 
   /** A call's document from the stream or from anywhere else. */
@@ -70,7 +72,7 @@ export class CallBar extends HTMLElement {
     const ended = isLive(this.#call) && !another && !isLive(call);
     this.#call = call;
     if (another) this.#begin(call);
-    const wasHere = this.#parts.body.contains(document.activeElement);
+    const wasHere = this.#parts.body.contains(this.getRootNode().activeElement);
     this.#draw();
     if (ended && wasHere) this.focusNote(); // Hang up, which had the focus, is gone
     this.#tell();
@@ -142,21 +144,24 @@ export class CallBar extends HTMLElement {
       this.#notice = null;
       this.apply(call);
       this.#draw();
+      this.#tell();
+      return null;
     } catch (error) {
       const told = isLive(this.#call) && this.#call.number === wish.number; // the stream was quicker than the answer
       this.#placing = null;
       if (told) this.#notice = null;
       else if (error instanceof NoAnswer) this.#tellOff("unsure", () => t("call.unsure"), wish);
       else this.#refused(error, wish);
+      this.#tell();
+      return told ? null : error;
     }
-    this.#tell();
   }
 
   #refused(error, wish) {
     const denied = error.code === "policy-denied" ? error.members : null;
     this.#notice = { kind: "refused", wish: null, who: wish, text: () => (denied ? [whyNot(denied), untilWhen(denied)] : explain(error)) };
     this.#draw();
-    this.dispatchEvent(new CustomEvent("call-refused", { bubbles: true }));
+    this.dispatchEvent(new CustomEvent("call-refused", { bubbles: true, detail: error }));
   }
 
   #tellOff(kind, text, wish = null) {
@@ -313,5 +318,3 @@ function violationText(violation) {
   const kind = typeof violation === "string" ? violation : violation.kind;
   return knows(`violation.${kind}`) ? t(`violation.${kind}`) : String(kind);
 }
-
-customElements.define("call-bar", CallBar);

@@ -65,6 +65,7 @@ function noteText(note, labels) {
     note.action_code && h("span", { class: "tag" }, label ? capital(label[currentLanguage()]) : data(note.action_code)),
     note.text && h("p", { class: "entry-text", dir: "auto", translate: "no" }, note.text),
     promise && h("p", { class: "small" }, tNodes("timeline.promise", { amount: promise.amount ? data(amount(promise.amount, promise.currency), { class: "number" }) : "", day: h("time", { datetime: promise.on }, day(promise.on)) })),
+    (note.sent ?? []).map((one) => h("p", { class: "small muted", "data-sent": one.state, title: one.reason }, tNodes(`timeline.sent.${one.state}`, { destination: data(one.destination) }))),
   );
 }
 

@@ -9,7 +9,7 @@ import { icon } from "./icons.js";
 import { knows, onLanguage, t } from "./i18n.js";
 import { open } from "./oversight.js";
 import "./complaint-dialog.js";
-import { Stream } from "./stream.js";
+import { ownStream } from "./own-stream.js";
 
 const LADDER = ["collector", "supervisor", "manager", "company"];
 const ENDS = ["ruling", "instruction", "settled"];
@@ -146,7 +146,7 @@ window.addEventListener("popstate", route);
 const reader = await open();
 if (reader) {
   dialog.reader = reader;
-  const stream = new Stream();
+  const stream = ownStream(reader.name);
   stream.addEventListener("message", ({ detail }) => {
     if (!/^(complaint|deadline)\./.test(detail.kind)) return;
     board.soon();

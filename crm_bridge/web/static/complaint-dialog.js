@@ -7,7 +7,7 @@ import { countdown } from "./countdown.js";
 import { data, fill, h } from "./dom.js";
 import { duration, exact, moment, phoneNumber } from "./format.js";
 import { icon } from "./icons.js";
-import { knows, onLanguage, t } from "./i18n.js";
+import { currentLanguage, knows, onLanguage, t } from "./i18n.js";
 
 const named = (stage) => (knows(`complaint.stage.${stage}`) ? t(`complaint.stage.${stage}`) : stage);
 
@@ -225,7 +225,7 @@ function trailRow(line) {
       t(`complaint.what.${line.what}`), line.step && ` (${named(line.step)})`, line.undone_at && h("span", { class: "tag" }, t("complaint.trail.undone"))),
     instructed && h("p", {}, instructed),
     details.told?.length > 0 && h("p", { class: "small muted" }, t("complaint.trail.told", { names: details.told.join(", ") })),
-    line.text && h("p", { class: "said" }, data(line.text)));
+    line.text && h("p", { class: "said" }, data(currentLanguage() === "zh" && details.note_zh ? details.note_zh : line.text)));
 }
 
 customElements.define("complaint-dialog", ComplaintDialog);

@@ -8,7 +8,7 @@ import { day, exact, moment } from "./format.js";
 import { icon } from "./icons.js";
 import { knows, onLanguage, t } from "./i18n.js";
 import { banner, field, open } from "./oversight.js";
-import { Stream } from "./stream.js";
+import { ownStream } from "./own-stream.js";
 
 const STATES = ["running", "open", "missed", "met", "cancelled", "all"];
 const KINDS = ["complaint-step", "complaint-answer", "major-matter", "qa-finding", "finding-report", "retrieval", "import", "first-call", "first-round", "cadence", "note", "promise", "call-back", "mandate-end"];
@@ -164,7 +164,7 @@ customElements.define("deadlines-page", DeadlinesPage);
 const page = document.querySelector("deadlines-page");
 const reader = await open();
 if (reader) {
-  const stream = new Stream();
+  const stream = ownStream(reader.name);
   stream.addEventListener("message", ({ detail }) => /^(complaint|deadline)\./.test(detail.kind) && page.soon());
   stream.start();
   await page.start(reader);

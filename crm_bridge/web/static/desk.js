@@ -3,7 +3,7 @@
 import { explain, health, session } from "./api.js";
 import "./agent-state.js";
 import "./call-backs.js";
-import "./call-bar.js";
+import { CallBar } from "./call-bar.js";
 import { isLive } from "./call-model.js";
 import "./case-list.js";
 import "./case-view.js";
@@ -12,17 +12,18 @@ import { icon } from "./icons.js";
 import "./incoming-call.js";
 import { currentLanguage, loadRules, onLanguage, t, useLanguage } from "./i18n.js";
 import { showPages } from "./navigation.js";
+import { ownStream } from "./own-stream.js";
 import "./right-party.js";
-import { Stream } from "./stream.js";
 
+customElements.define("call-bar", CallBar);
 const list = document.querySelector("case-list");
 const view = document.querySelector("case-view");
 const bar = document.querySelector("call-bar");
 const shortcuts = document.getElementById("shortcuts");
 const HEALTH_CHECK = 20_000; // ms
-const stream = new Stream();
 const banners = new Map();
 let reader = null;
+let stream = null; // once it is known who is here
 let streamState = "connecting";
 
 async function start() {
@@ -56,6 +57,7 @@ function wire(canCall) {
   document.addEventListener("disposition-saved", () => refresh());
   document.addEventListener("call-refused", () => view.refresh());
   window.addEventListener("popstate", () => route());
+  stream = ownStream(reader.name);
   stream.addEventListener("state", (event) => streamChanged(event.detail));
   stream.addEventListener("message", (event) => received(event.detail));
   stream.addEventListener("resync", () => resync(canCall));
@@ -163,7 +165,7 @@ function leave() {
 }
 
 document.addEventListener("session-ended", () => {
-  stream.stop();
+  stream?.stop();
   if (isLive(bar.call)) banner("session-ended", "bad", () => t("banner.session_ended"));
   else leave();
 });

@@ -14,7 +14,7 @@ export function intention(target) {
 
 /** The call's document; throws `Problem` when it was refused, `NoAnswer` when it is still not known after all tries. */
 export async function place({ key, caseId, partyId, number }, onRetry = () => {}) {
-  const body = { case_id: caseId, party_id: partyId, number };
+  const body = caseId ? { case_id: caseId, party_id: partyId, number } : { number };
   for (const pause of [...PAUSES, null]) {
     try {
       return await calls.place(body, key);

@@ -5,6 +5,7 @@ import { Problem, actionCodes, calls, explain } from "./api.js";
 import { possibleOutcomes } from "./call-model.js";
 import { callBack, consequences, field, ownFields, promise } from "./disposition-fields.js";
 import { fill, h } from "./dom.js";
+import { drafts } from "./drafts.js";
 import { capital } from "./format.js";
 import { currentLanguage, onLanguage, t } from "./i18n.js";
 
@@ -145,11 +146,11 @@ export class DispositionForm extends HTMLElement {
   }
 
   #remember() {
-    sessionStorage.setItem(memory(this.#call.id), JSON.stringify(this.#values()));
+    drafts.set(memory(this.#call.id), this.#values());
   }
 
   #remembered() {
-    return JSON.parse(sessionStorage.getItem(memory(this.#call.id)) ?? "null");
+    return drafts.get(memory(this.#call.id));
   }
 
   async #save(event) {
@@ -159,7 +160,7 @@ export class DispositionForm extends HTMLElement {
     this.#allowSaving();
     try {
       await calls.dispose(this.#call.id, this.#body());
-      sessionStorage.removeItem(memory(this.#call.id));
+      drafts.remove(memory(this.#call.id));
       this.dispatchEvent(new CustomEvent("saved"));
     } catch (error) {
       this.#show(error);

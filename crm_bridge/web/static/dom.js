@@ -50,7 +50,8 @@ function replaceChanged(parent, children) {
 }
 
 function keepFocus(parent, change) {
-  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
+  const active = parent.getRootNode().activeElement; // inside a shadow root the document's is its host
+  const focused = parent.contains(active) ? active : null;
   const name = focused?.dataset.focus;
   change();
   if (name && !focused.isConnected) parent.querySelector(`[data-focus="${CSS.escape(name)}"]`)?.focus();

@@ -19,6 +19,14 @@ export async function loadRules() {
 /** What a rule (`pack/name`) says, in the pack's own words, or null for one that no pack ships. */
 export const ruleText = (rule) => rules[rule]?.[language] ?? null;
 
+/** Speak in a page that is not ours: `given` is {texts, rules} of the bundle; only our own elements change their language. */
+export function speak(code, given) {
+  for (const [name, texts] of Object.entries(given?.texts ?? {})) catalogues.set(name, texts);
+  rules = given?.rules ?? rules;
+  language = catalogues.has(code) ? code : "en";
+  for (const listener of listeners) listener();
+}
+
 /** Load a language, translate what the server wrote, and tell everyone who draws. */
 export async function useLanguage(code) {
   if (!catalogues.has(code)) {

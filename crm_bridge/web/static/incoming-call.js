@@ -10,7 +10,10 @@ import { onLanguage, t } from "./i18n.js";
 
 const LINGER = 8_000; // ms that the word about a call that others answered stays
 
-/** Set `reader` ({name}) to begin. Fires `case-chosen`. Alt+I goes to the first match. */
+/**
+ * Set `reader` ({name}) to begin. Fires `case-chosen`. Alt+I goes to the first match. With `data-open="by-hand"`, in a page that is
+ * not ours, nothing is opened by itself, and the page's address says nothing about a case.
+ */
 export class IncomingCall extends HTMLElement {
   #name = null;
   #call = null; // {call_id, state, number, did, case_id, matches}
@@ -36,6 +39,15 @@ export class IncomingCall extends HTMLElement {
   set reader({ name }) {
     this.#name = name;
     this.refresh();
+  }
+
+  /** What rings or was answered, or null. */
+  get call() {
+    return this.#call;
+  }
+
+  get #byHand() {
+    return this.dataset.open === "by-hand";
   }
 
   /** Ask what rings now: the page may have been opened, or cut off, meanwhile. */
@@ -72,7 +84,7 @@ export class IncomingCall extends HTMLElement {
     this.#call = call;
     this.#draw();
     // Once I talk to them and there is but one case it can be, that case is what I need to see.
-    if (answered && call.matches.length === 1) this.#open(call.matches[0].case_id);
+    if (answered && call.matches.length === 1 && !this.#byHand) this.#open(call.matches[0].case_id);
   }
 
   #leave(state) {
@@ -100,7 +112,7 @@ export class IncomingCall extends HTMLElement {
     const settled = call.case_id && call.matches.length !== 1;
     if (settled) return h("p", { class: "row small" }, icon("check"), t("incoming.assigned"), " ", data(call.case_id));
     const answered = call.state === "answered";
-    const shown = caseInAddress();
+    const shown = this.#byHand ? null : caseInAddress();
     return [
       h("p", { class: "small" }, t(call.matches.length === 0 ? "incoming.no_match" : call.matches.length === 1 ? "incoming.one_match" : "incoming.matches", { count: call.matches.length })),
       call.matches.length > 0 && h("ul", { class: "incoming-matches" }, call.matches.map((match, index) => this.#match(match, index, call, answered))),

@@ -34,7 +34,8 @@ form.addEventListener("submit", async (event) => {
   try {
     const reader = await session.open(name.value.trim(), password.value);
     if (chosen && reader?.language !== currentLanguage()) await session.language(currentLanguage());
-    location.replace(destination());
+    const next = destination();
+    location.replace(reader?.must_change_password ? `/password?next=${encodeURIComponent(next)}` : next);
   } catch (error) {
     button.disabled = false;
     lastError = () => (error.code === "unauthorized" ? t("login.wrong") : explain(error));

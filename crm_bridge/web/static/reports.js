@@ -1,5 +1,7 @@
 // Reports: a period and a client, figures as plots with their table, and the same as files.
 
+import "./kept-reports.js";
+
 import { explain } from "./api.js";
 import { data, fill, h } from "./dom.js";
 import { day, moment } from "./format.js";
@@ -87,7 +89,7 @@ class ReportDesk extends HTMLElement {
   #form() {
     const select = (name, values, words, chosen) => {
       const control = h("select", { "data-focus": name, on: { change: (event) => this.#choose({ [name]: event.target.value }) } },
-        values.map((value) => h("option", { value, selected: value === chosen }, words(value))));
+        values.map((value) => h("option", { value, selected: value === chosen, translate: name === "client" && value ? "no" : null }, words(value))));
       return control;
     };
     const date = (name) => h("input", { type: "date", "data-focus": name, value: this.#chosen[name] ?? this.#told(name), on: { change: (event) => this.#choose({ [name]: event.target.value }) } });
@@ -155,4 +157,4 @@ function figure(value, kind) {
 }
 
 customElements.define("report-desk", ReportDesk);
-if (await open()) await document.querySelector("report-desk").start();
+if (await open()) await Promise.all([document.querySelector("report-desk").start(), document.querySelector("kept-reports").start()]);

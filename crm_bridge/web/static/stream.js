@@ -3,9 +3,10 @@
 
 const KINDS = [
   "agent.state", "call.right_party", "screen_pop", "call.case", "call_back.due", "call_back.done", "call_back.dropped", "call.created", "call.state", "call.ended", "call.violation", "recording.ready", "recording.incident", "note.drafted",
-  "note.synced", "note.failed", "case.suspended", "case.resumed", "case.changed", "complaint.opened", "complaint.closed", "complaint.acted", "complaint.noted",
+  "note.synced", "note.failed", "case.suspended", "case.resumed", "case.updated", "case.state", "party.flagged", "party.agreed", "number.marked", "contact.recorded",
+  "override.granted", "policy.changed", "complaint.opened", "complaint.closed", "complaint.acted", "complaint.noted",
   "complaint.escalated", "complaint.reopened", "complaint.instructed", "complaint.undone", "deadline.opened", "deadline.warning",
-  "deadline.missed", "deadline.escalated", "deadline.done", "deadline.cancelled", "deadline.reassigned", "pbx.state",
+  "deadline.missed", "deadline.escalated", "deadline.done", "deadline.cancelled", "deadline.reassigned", "pbx.state", "trunk.state",
 ];
 const GRACE = 1_500; // ms without a stream before anyone is told: a resume takes less
 
@@ -14,10 +15,17 @@ export class Stream extends EventTarget {
   #source = null;
   #retry = 1_000;
   #lost = null;
+  #open;
+
+  /** `open` makes a new source, an EventSource or what behaves like one. */
+  constructor(open = () => new EventSource("/v1/events")) {
+    super();
+    this.#open = open;
+  }
 
   start() {
     this.#source?.close();
-    const source = (this.#source = new EventSource("/v1/events"));
+    const source = (this.#source = this.#open());
     source.addEventListener("open", () => this.#opened());
     source.addEventListener("error", () => this.#failed(source));
     for (const kind of KINDS) source.addEventListener(kind, (message) => this.#received(kind, message));

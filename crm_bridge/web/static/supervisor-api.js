@@ -12,6 +12,12 @@ export const reports = {
   file: (name, values) => `/v1/reports/${id(name)}?${query(values)}`,
 };
 
+export const keptReports = {
+  list: (limit) => request("GET", `/v1/period-reports?${query({ limit })}`),
+  get: (reportId) => request("GET", `/v1/period-reports/${id(reportId)}`),
+  file: (reportId, values) => `/v1/period-reports/${id(reportId)}?${query(values)}`,
+};
+
 export const floor = {
   all: async () => {
     const items = [];
@@ -23,6 +29,8 @@ export const floor = {
     } while (cursor);
     return items;
   },
+  listen: (callId, mode) => request("POST", `/v1/calls/${id(callId)}/listen`, { body: { mode } }),
+  leave: (callId) => request("DELETE", `/v1/calls/${id(callId)}/listen`),
 };
 
 export const audits = {

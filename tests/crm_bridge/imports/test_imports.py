@@ -13,8 +13,8 @@ from sqlalchemy import func, select, update
 
 from config import clock
 from config.database import DatabaseUnavailable
-from crm_bridge.import_tables import import_chunks, import_rows, imports
 from crm_bridge.imports import running, uploads
+from crm_bridge.imports.tables import import_chunks, import_rows, imports
 from crm_bridge.tables import case_parties, cases, numbers, parties
 from tests.support.api import Service
 from tests.support.desk import case, party

@@ -8,8 +8,8 @@ from sqlalchemy import update
 
 from config import clock
 from config.journal import Entry
-from crm_bridge import agent_states
-from crm_bridge.users import UserChange, change_user
+from crm_bridge.floor import agent_states
+from crm_bridge.people.users import UserChange, change_user
 from crm_bridge.workers import JournalReader
 from telephony.tables import calls
 from tests.support.api import PASSWORD, Service

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import FormData
 from sqlalchemy import func, select
 
-from crm_bridge.carrier_tables import carrier_imports, carrier_records
+from crm_bridge.carrier.tables import carrier_imports, carrier_records
 from recordings.tables import incidents
 from telephony.tables import contacts
 from tests.support.api import Service

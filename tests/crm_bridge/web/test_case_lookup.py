@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from config import clock
-from crm_bridge.note_tables import number_places
-from crm_bridge.number_places import NumberPlaces, looked_up
+from crm_bridge.cases.number_places import NumberPlaces, looked_up
+from crm_bridge.notes.tables import number_places
 from tests.support.api import Service
 from tests.support.desk import LANDLINE, MOBILE, case, party
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from crm_bridge.clock_jobs import deadline_clock
+from crm_bridge.clocks.jobs import deadline_clock
 from tests.support.api import Service
 from tests.support.desk import case, party
 

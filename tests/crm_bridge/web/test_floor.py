@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from config import clock
-from crm_bridge.deadline_rules import Due
-from crm_bridge.deadlines import Deadline, open_deadline
+from crm_bridge.clocks.deadline_rules import Due
+from crm_bridge.clocks.deadlines import Deadline, open_deadline
 from tests.support.api import Service
 from tests.support.desk import case, finished_call
 

@@ -9,13 +9,15 @@ import pytest
 
 from config import clock
 from config.journal import Entry
-from crm_bridge import call_backs, inbound_fallback, inbound_routes
-from crm_bridge.inbound_matching import e164_of, masked_name
-from telephony.call_records import end
-from telephony.call_states import EndReason
-from telephony.inbound import Arrival, Reception, write_down
-from telephony.inbound_fallback import Fallback
-from telephony.outcomes import Ending
+from crm_bridge.inbound import call_backs
+from crm_bridge.inbound import fallback as inbound_fallback
+from crm_bridge.inbound import routes as inbound_routes
+from crm_bridge.inbound.matching import e164_of, masked_name
+from telephony.calls.call_records import end
+from telephony.calls.call_states import EndReason
+from telephony.calls.outcomes import Ending
+from telephony.inbound.arrivals import Arrival, Reception, write_down
+from telephony.inbound.fallback import Fallback
 from tests.support.api import Service
 from tests.support.desk import MOBILE, case, party
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crm_bridge.masking import Redaction, mask_identity, mask_number
+from crm_bridge.people.masking import Redaction, mask_identity, mask_number
 from crm_bridge.web import keys
 from tests.support.api import Service
 from tests.support.desk import MOBILE, case, party

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from config import clock
 from config.journal import Entry
-from crm_bridge.notes import draft_note
+from crm_bridge.notes.notes import draft_note
 from telephony.tables import calls, contacts
 from tests.support.api import Service
 from tests.support.desk import MOBILE, case, finished_call

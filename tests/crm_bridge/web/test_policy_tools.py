@@ -7,10 +7,10 @@ import pytest
 import time_machine
 from sqlalchemy import update
 
-from crm_bridge.due_work import targets
+from crm_bridge.clocks.due_work import targets
 from crm_bridge.web import keys
-from telephony import decisions
-from telephony.gathering import Subject
+from telephony.dialling import decisions
+from telephony.dialling.gathering import Subject
 from telephony.tables import calls
 from tests.support.api import Service
 from tests.support.desk import LANDLINE, MOBILE, case, finished_call, party

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from config import clock
 from crm_bridge.qa import samples
@@ -211,3 +211,38 @@ async def test_a_form_is_data_and_a_review_keeps_the_questions_it_was_scored_by(
     assert (kept["score"], kept["form_version"], kept["questions"][0]["points"]) == (50.0, 1, 2)
     await desk.post("/v1/qa/reviews", "boss", body, status=409)
     assert len(await desk.journal("qa.form_changed")) == 2
+
+
+async def test_a_day_of_more_than_two_hundred_thousand_calls_is_drawn_whole(service: Service) -> None:
+    """Ids run on past the two hundred thousandth: whoever came last can be drawn like whoever came first."""
+    await finished_call(service.database, YESTERDAY, agent="li")
+    many = 200_500
+    columns = [column.name for column in calls.c if column.name not in ("id", "agent", "case_id")]
+    copied = ", ".join(f'"{name}"' for name in columns)
+    numbers = (
+        f"SELECT generate_series(1, {many}) AS n"
+        if service.database.is_postgres
+        else f"WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {many}) SELECT n FROM s"
+    )
+    identifier = "'z' || substr('00000000' || CAST(n AS text), -8)"
+    if service.database.is_postgres:
+        identifier = "'z' || lpad(n::text, 8, '0')"
+    last = f"CASE WHEN n = {many} THEN 'last' ELSE 'li' END"
+    statement = (
+        f"INSERT INTO calls (id, agent, case_id, {copied}) SELECT {identifier}, {last}, {identifier}, {copied} "
+        f"FROM ({numbers}) AS many CROSS JOIN (SELECT {copied} FROM calls LIMIT 1) AS one"
+    )
+    async with service.database.write() as transaction:
+        await transaction.execute(text(statement))
+    assert await samples.make_daily(service.database, ZONE, MORNING) == 1
+    (entry,) = await service.journal("qa.sampled")
+    assert entry.data["among"] == many + 1
+    ids = sorted([*(f"z{number:08}" for number in range(1, many + 1)), *(await _ids_of(service, "li", "c1"))])
+    assert entry.data["among_sha256"] == hashlib.sha256("\n".join(ids).encode()).hexdigest()
+    assert len(entry.data["calls"]) == 10
+
+
+async def _ids_of(service: Service, agent: str, case_id: str) -> list[str]:
+    async with service.database.read() as connection:
+        wanted = select(calls.c.id).where(calls.c.agent == agent, calls.c.case_id == case_id)
+        return list(await connection.scalars(wanted))

@@ -17,8 +17,8 @@ from sqlalchemy import insert
 from config.database import Database
 from config.identifiers import new_id
 from config.journal import journal
-from crm_bridge.clock_tables import deadlines
-from crm_bridge.note_tables import commitments
+from crm_bridge.clocks.tables import deadlines
+from crm_bridge.notes.tables import commitments
 from crm_bridge.tables import case_parties, cases, complaints, parties
 from telephony.tables import calls, policies
 from tests.support.api import Service

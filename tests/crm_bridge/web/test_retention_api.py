@@ -11,7 +11,7 @@ from sqlalchemy import insert, update
 
 from config import clock
 from config.settings import Settings
-from crm_bridge.case_holds import held_by_case
+from crm_bridge.cases.holds import held_by_case
 from crm_bridge.tables import cases
 from crm_bridge.web import dispatch, keys, middleware
 from crm_bridge.web import holds as hold_routes

@@ -11,10 +11,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from config.settings import Settings
-from crm_bridge.clock_jobs import deadline_clock
+from crm_bridge.clocks.jobs import deadline_clock
+from crm_bridge.clocks.working_time import WorkingTime
 from crm_bridge.web import dispatch, keys, middleware
 from crm_bridge.web import retrievals as routes
-from crm_bridge.working_time import WorkingTime
 from recordings.bundle import Bundles
 from recordings.checkpoints import Signer
 from recordings.evidence_log import EvidenceLog

@@ -17,12 +17,12 @@ from pydantic import SecretStr
 
 from config.database import Database
 from config.settings import Pbx, Policy, Settings
-from crm_bridge.case_facts import case_facts
+from crm_bridge.cases.facts import case_facts
 from crm_bridge.web import calls, dispatch, keys, middleware
 from crm_bridge.web.resources import DESK
-from telephony.decisions import Decider
-from telephony.dialer import Dialer
-from telephony.gathering import Gathering
+from telephony.dialling.decisions import Decider
+from telephony.dialling.dialer import Dialer
+from telephony.dialling.gathering import Gathering
 from tests.support.api import Service
 
 NY, LA, SHANGHAI, MELBOURNE, KOLKATA = (

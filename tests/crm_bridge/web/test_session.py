@@ -2,11 +2,14 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from config import clock
 from config.journal import journal
-from crm_bridge import credentials
+from config.sections import Server
+from crm_bridge.people import credentials
+from crm_bridge.web import keys
 from crm_bridge.web.auth import COOKIE
 from tests.support.api import PASSWORD, Service
 
@@ -128,3 +131,34 @@ async def test_log_ins_are_journalled_without_passwords(service: Service) -> Non
         rows = (await connection.execute(select(journal).order_by(journal.c.id))).all()
     assert [row.kind for row in rows] == ["user.created", "token.created", "user.login_failed", "session.opened"]
     assert "password" not in str([row.data for row in rows])
+    assert [row.data.get("address") for row in rows[2:]] == ["127.0.0.1", "127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("said", "trusted", "meant"),
+    [
+        ([], [], "127.0.0.1"),
+        (["203.0.113.9"], [], "127.0.0.1"),
+        (["203.0.113.9"], ["127.0.0.0/8"], "203.0.113.9"),
+        (["198.51.100.1, 203.0.113.9"], ["127.0.0.1"], "203.0.113.9"),
+        (["198.51.100.1", "203.0.113.9, 10.0.0.7"], ["127.0.0.1", "10.0.0.0/8"], "203.0.113.9"),
+        (["10.0.0.8, 10.0.0.7"], ["127.0.0.1", "10.0.0.0/8"], "10.0.0.8"),
+        (["2001:db8::1"], ["127.0.0.1"], "2001:db8::1"),
+        (["<script>"], ["127.0.0.1"], None),
+        ([], ["127.0.0.1"], "127.0.0.1"),
+    ],
+)  # fmt: skip
+async def test_only_a_trusted_proxy_may_say_where_somebody_comes_from(
+    service: Service, said: list[str], trusted: list[str], meant: str | None
+) -> None:
+    settings = service.client.app[keys.SETTINGS]
+    server = Server.model_validate({"trusted_proxies": trusted})
+    service.client.app._state[keys.SETTINGS] = settings.model_copy(update={"server": server})
+    await service.add("li", "collector", password=PASSWORD)
+    headers = [("X-Forwarded-For", line) for line in said]
+    await service.ask("POST", "/v1/session", json={"name": "li", "password": PASSWORD}, headers=headers)
+    async with service.database.read() as connection:
+        opened = (
+            await connection.execute(select(journal.c.data).where(journal.c.kind == "session.opened"))
+        ).scalar_one()
+    assert opened["address"] == meant

@@ -6,6 +6,7 @@ import pytest
 
 from config.errors import Invalid
 from telephony.policy.facts import Facts, read_facts
+from telephony.policy.facts_text import parse_facts
 from tests.support.policy_facts import contact, facts, used, verdict
 
 AT = "2026-06-01T10:00:00+08:00"
@@ -80,6 +81,11 @@ def test_the_smallest_document_is_enough() -> None:
         ("house.guard_seconds", {"house": {"guard_seconds": -1}}),
         ("house.caps.0", {"house": {"caps": [{"limit": 3}]}}),
         ("house.minimum", {"house": {"minimum": 3}}),
+        ("house.caps.0.channels", {"house": {"caps": [{"limit": 3, "days": 1, "channels": []}]}}),
+        ("house.caps.0.per", {"house": {"caps": [{"limit": 3, "days": 1, "per": []}]}}),
+        ("house.hours", {"house": {"hours": "09:00-09:00"}}),
+        ("house.hours.0.days", {"house": {"hours": [{"days": [], "from": "09:00", "to": "20:00"}]}}),
+        ("party.inconvenient.0.days", {"party": {"inconvenient": [{"days": [], "from": "09:00", "to": "20:00"}]}}),
         ("override.expires_at", {"override": {"by": "sue", "reason": "why not"}}),
         ("clock_skew_seconds", {"clock_skew_seconds": float("nan")}),
         ("house.caps.0.minutes", {"house": {"caps": [{"limit": 3, "minutes": 10**30}]}}),
@@ -133,3 +139,24 @@ def test_a_contact_a_few_seconds_ahead_is_anothers_clock_and_counts() -> None:
 def test_facts_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Facts.model_validate(spoiled()).purpose = "message"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"", "is not JSON"),
+        (b'{"at": "\xff"}', "is not JSON"),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "is not JSON"),
+        (b'{"at": 1' + b"0" * 5000 + b"}", "is not JSON"),
+        (b'{"packs": ["us-reg-f"], "packs": []}', "the member 'packs' is there twice"),
+        (b'{"party": {"attorney": true, "attorney": false}}', "the member 'attorney' is there twice"),
+    ],
+)
+def test_what_cannot_be_read_as_one_document_is_refused(text: bytes, says: str) -> None:
+    with pytest.raises(Invalid, match=says) as caught:
+        parse_facts(text, "facts.json")
+    assert caught.value.detail.startswith("facts.json: ")
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert parse_facts(b'\xef\xbb\xbf{"packs": []}', "-") == {"packs": []}

@@ -89,7 +89,8 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     house: dict[str, Any] = {"guard_seconds": draw(st.sampled_from([0, 0, 60, 900]))}
     house["caps"] = draw(st.lists(caps, max_size=2))
     house["min_gap_minutes"] = draw(st.sampled_from([None, 30, 600]))
-    house["hours"] = draw(st.one_of(st.none(), st.none(), st.lists(bands, min_size=1, max_size=3)))
+    some = bands.filter(lambda band: band.get("from", "00:00") != band.get("to", "24:00"))
+    house["hours"] = draw(st.one_of(st.none(), st.none(), st.lists(some, min_size=1, max_size=3)))
     state = draw(st.sampled_from(["open"] * 12 + ["suspended", "payment_pending"]))
     ends = draw(later)
     override = {"by": "sue", "reason": "agreed", "expires_at": ends} if ends else None

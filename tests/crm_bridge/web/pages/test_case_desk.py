@@ -12,9 +12,9 @@ from playwright.async_api import Browser, Page, expect
 
 from config import clock
 from config.journal import Entry
-from crm_bridge.notes import draft_note
-from crm_bridge.number_places import NumberPlaces
-from crm_bridge.users import Role
+from crm_bridge.cases.number_places import NumberPlaces
+from crm_bridge.notes.notes import draft_note
+from crm_bridge.people.users import Role
 from tests.support import browser as browsers
 from tests.support.api import Service
 from tests.support.browser import axe_findings

@@ -11,12 +11,13 @@ from playwright.async_api import Browser, Page, expect
 from sqlalchemy import insert, select
 
 from config import clock
-from crm_bridge import complaints, users
-from crm_bridge.clock_jobs import deadline_clock
-from crm_bridge.complaint_ladders import Severity
-from crm_bridge.complaints import Opening
+from crm_bridge.clocks.jobs import deadline_clock
+from crm_bridge.complaints import complaints
+from crm_bridge.complaints.complaints import Opening
+from crm_bridge.complaints.ladders import Severity
+from crm_bridge.people import users
+from crm_bridge.people.users import NewUser, User
 from crm_bridge.tables import case_parties
-from crm_bridge.users import NewUser, User
 from tests.support import browser as browsers
 from tests.support.browser import axe_findings, log_in
 from tests.support.replay_desk import PASSWORD, ReplayDesk, replay_desk
@@ -154,6 +155,7 @@ async def test_who_was_quicker_is_told_and_nothing_typed_is_lost(board: Board) -
     trail = page.locator(".trail")
     await expect(trail).to_contain_text("quicker")
     told = page.locator(".part-head .notice-warn")
+    await expect(told.or_(trail.filter(has_text="mine")).first).to_be_visible()
     if await told.count():
         await expect(told).to_contain_text("han was quicker: remarked")
         await expect(page.locator("#act-text")).to_have_value("mine")

@@ -11,10 +11,10 @@ from sqlalchemy import update
 
 from config import clock
 from config.journal import Entry
-from crm_bridge import users
-from crm_bridge.deadline_rules import Due
-from crm_bridge.deadlines import Deadline, open_deadline
-from crm_bridge.users import NewUser
+from crm_bridge.clocks.deadline_rules import Due
+from crm_bridge.clocks.deadlines import Deadline, open_deadline
+from crm_bridge.people import users
+from crm_bridge.people.users import NewUser
 from telephony.tables import calls
 from tests.support import browser as browsers
 from tests.support.browser import axe_findings, log_in

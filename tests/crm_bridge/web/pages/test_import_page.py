@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, FilePayload, Page, expect
 
-from crm_bridge.users import Role
+from crm_bridge.people.users import Role
 from tests.support import browser as browsers
 from tests.support.api import Service
 from tests.support.browser import axe_findings

@@ -7,10 +7,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from crm_bridge.web.page_table import PAGES
 from crm_bridge.web.translations import preferred_language
 from tests.support.desk_api import CannedDesk, canned_app
 
 Client = TestClient[web.Request, web.Application]
+ADDRESSES = ["/login", "/password", "/cases/C-1", *(page.address for page in PAGES)]
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def test_the_language_is_the_one_chosen_before_or_else_asked_for(chosen: str | N
     assert preferred_language(chosen, asked) == language
 
 
-@pytest.mark.parametrize("path", ["/login", "/", "/cases/C-1", "/admin/policies"])
+@pytest.mark.parametrize("path", ADDRESSES)
 async def test_every_file_that_a_page_names_is_there(client: Client, path: str) -> None:
     text = await (await client.get(path)).text()
     named = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', text))
@@ -45,7 +47,7 @@ async def test_every_file_that_a_page_names_is_there(client: Client, path: str) 
         assert (await client.get(file)).status == 200
 
 
-@pytest.mark.parametrize("path", ["/login", "/", "/cases/C-1", "/admin/policies"])
+@pytest.mark.parametrize("path", ADDRESSES)
 async def test_a_page_holds_no_inline_script_or_style(client: Client, path: str) -> None:
     response = await client.get(path)
     text = await response.text()

@@ -57,3 +57,23 @@ async def test_who_is_due_a_call_is_marked_and_can_be_listed_alone(
     assert await axe_findings(page) == []
     await page.keyboard.press("Enter")
     await expect(page.locator(".case-row")).to_have_count(everyone)
+
+
+@BOTH
+async def test_the_longer_a_case_lies_the_warmer_its_colour_and_words_say_how_long(
+    sitting: Sitting, request: pytest.FixtureRequest
+) -> None:
+    chinese = "zh" in request.node.name
+    page = await sitting.log_in("wang.fang" if chinese else "li.na")
+    colours = set()
+    for case_id, band, words in (
+        ("HX-2026-000414", "fresh", "昨天" if chinese else "yesterday"),
+        ("US-77-0031", "waiting", "4天前" if chinese else "4 days ago"),
+        ("HX-2026-000413", "old", "12天前" if chinese else "12 days ago"),
+        ("XSS-1", "never", ""),
+    ):
+        mark = page.locator(f"[data-focus='case-{case_id}'] [data-age]")
+        await expect(mark).to_have_attribute("data-age", band)
+        await expect(mark).to_contain_text(words)
+        colours.add(await mark.locator(".dot").evaluate("dot => getComputedStyle(dot).color"))
+    assert len(colours) == 3  # never and long ago are one

@@ -18,13 +18,13 @@ from config import clock
 from config.database import Database
 from config.schema import metadata
 from config.settings import Pbx, Policy, Settings
-from crm_bridge.case_facts import case_facts
-from crm_bridge.users import NewUser, add_user
+from crm_bridge.cases.facts import case_facts
+from crm_bridge.people.users import NewUser, add_user
 from crm_bridge.web import dispatch, keys, middleware, pages
 from crm_bridge.web.resources import DESK
-from telephony import decisions
-from telephony.decisions import Decider
-from telephony.gathering import Gathering, Subject
+from telephony.dialling import decisions
+from telephony.dialling.decisions import Decider
+from telephony.dialling.gathering import Gathering, Subject
 from telephony.tables import policies
 from tests.support import browser as browsers
 from tests.support.api import PASSWORD, Service

@@ -11,6 +11,7 @@ from sqlalchemy import insert
 
 from config import clock
 from config.identifiers import new_id
+from crm_bridge.reports.keeping import PeriodReports
 from telephony.tables import calls
 from tests.support import browser as browsers
 from tests.support.browser import axe_findings, log_in
@@ -88,4 +89,31 @@ async def test_reports_speak_chinese(chromium: Browser, desk: ReplayDesk) -> Non
         await expect(page.locator("h1")).to_have_text("报表")
         await expect(page.locator("tbody th").first).to_have_text("=t1")
         await expect(page.get_by_role("img", name="拨打（按线路）")).to_be_visible()
+        assert await axe_findings(page) == []
+
+
+async def test_reports_made_on_their_date_are_read_and_taken_away(chromium: Browser, desk: ReplayDesk) -> None:
+    database, now = desk.recorder.database, clock.now()
+    makes = PeriodReports(database, "Asia/Shanghai")
+    await makes.tick(now)
+    while not await makes.tick(now):
+        now += timedelta(days=1)  # on to the Monday after
+    async with browsers.reader(chromium, desk.origin, locale="en-GB") as page:
+        await _enter(page, "zhou", "/supervisor/reports")
+        week = page.locator("[data-kept]:has(button)", has_text="Weekly complaint report")
+        made = week.filter(has_text="All clients")
+        opener = made.locator("button")
+        await opener.press("Enter")
+        whole = page.locator("#kept-open")
+        await expect(whole).to_contain_text("Opened")
+        await expect(opener).to_have_attribute("aria-expanded", "true")
+        assert await axe_findings(page) == []
+        async with page.expect_download() as downloading:
+            await made.locator("a", has_text="CSV").press("Enter")
+        assert (await downloading.value).suggested_filename.startswith("complaints-weekly-")
+        identifier = await made.get_attribute("data-kept")
+        await page.goto(f"/supervisor/reports?kept={identifier}")  # as a mail leads to it
+        await expect(whole).to_be_visible()
+        await page.locator("[data-choose-language=zh]").click()
+        await expect(whole).to_contain_text("新增")
         assert await axe_findings(page) == []

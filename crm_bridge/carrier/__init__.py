@@ -1,0 +1,1 @@
+"""The carriers' own records, held against ours."""

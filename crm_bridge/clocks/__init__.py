@@ -1,0 +1,1 @@
+"""Everything that is due: one mechanism of deadlines, working time, and who is told."""

@@ -1,0 +1,1 @@
+"""Complaints: opened, led up their ladder, ruled on, instructed, and reported."""

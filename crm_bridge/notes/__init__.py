@@ -1,0 +1,1 @@
+"""Notes: drafted by calls, finished by people, with what they lead to."""

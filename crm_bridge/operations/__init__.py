@@ -1,0 +1,1 @@
+"""Running it: the doctor, backup and restore, configuration as code."""

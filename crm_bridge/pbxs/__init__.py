@@ -1,0 +1,1 @@
+"""The PBXs and their trunks as an admin looks after them."""

@@ -1,0 +1,1 @@
+"""Who may ask, what they may see, and what they are doing."""

@@ -1,0 +1,1 @@
+"""From a click to one Originate: facts gathered, decided, reserved, sent."""
