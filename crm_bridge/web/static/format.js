@@ -33,6 +33,9 @@ export function day(iso) {
 /** The exact moment with its date and seconds, for a tooltip. */
 export const exact = (iso) => format(new Date(iso), { dateStyle: "full", timeStyle: "long" });
 
+/** The exact moment with its date and seconds, short enough for a table. */
+export const stamp = (iso) => format(new Date(iso), { dateStyle: "medium", timeStyle: "medium" });
+
 /** The time in another zone with the zone's name, or null where clocks there show the same as here. */
 export function elsewhere(iso, zone) {
   const date = new Date(iso);

@@ -2,7 +2,7 @@
 
 import { explain, fetchFile } from "./api.js";
 import { data, fill, h } from "./dom.js";
-import { exact } from "./format.js";
+import { stamp } from "./format.js";
 import { icon } from "./icons.js";
 import { onLanguage, t } from "./i18n.js";
 import { field, open } from "./oversight.js";
@@ -102,7 +102,7 @@ class JournalPage extends HTMLElement {
 function row(entry) {
   const about = [entry.client && data(entry.client), entry.agent && data(entry.agent), entry.case_id && h("a", { href: `/cases/${encodeURIComponent(entry.case_id)}` }, data(entry.case_id)), entry.call_id && h("a", { href: `/qa/calls/${encodeURIComponent(entry.call_id)}` }, data(entry.call_id))].filter(Boolean);
   const empty = Object.keys(entry.data).length === 0;
-  return h("tr", { "data-entry": entry.id }, h("td", {}, h("time", { datetime: entry.at }, exact(entry.at))), h("th", { scope: "row" }, data(entry.kind)), h("td", {}, data(entry.actor)),
+  return h("tr", { "data-entry": entry.id }, h("td", {}, h("time", { datetime: entry.at }, stamp(entry.at))), h("th", { scope: "row" }, data(entry.kind)), h("td", {}, data(entry.actor)),
     h("td", {}, about.map((one) => h("p", { class: "small" }, one))),
     h("td", {}, !empty && h("details", {}, h("summary", {}, t("journal.show")), h("pre", { class: "journal-data", translate: "no" }, JSON.stringify(entry.data, null, 1)))));
 }

@@ -2,7 +2,7 @@
 
 import { explain } from "./api.js";
 import { data, fill, h } from "./dom.js";
-import { exact } from "./format.js";
+import { stamp } from "./format.js";
 import { icon } from "./icons.js";
 import { onLanguage, t } from "./i18n.js";
 import { field } from "./oversight.js";
@@ -52,7 +52,7 @@ export class TokenList extends HTMLElement {
   #row(one) {
     return h("tr", { "data-token": one.id }, h("th", { scope: "row" }, data(one.user)), h("td", {}, data(one.label)),
       h("td", {}, one.kind === "click" ? t("tokens.click") : one.scopes ? data(one.scopes.join(", ")) : t("tokens.everything")),
-      h("td", {}, exact(one.created_at)), h("td", {}, one.expires_at ? exact(one.expires_at) : t("tokens.never")),
+      h("td", {}, stamp(one.created_at)), h("td", {}, one.expires_at ? stamp(one.expires_at) : t("tokens.never")),
       h("td", {}, h("button", { type: "button", class: "button button-small", "data-focus": `revoke-${one.id}`, "aria-label": `${t("tokens.revoke")} ${one.user} ${one.label}`, on: { click: () => this.#act(() => tokens.revoke(one.id)) } }, t("tokens.revoke"))));
   }
 

@@ -2,7 +2,7 @@
 
 import { explain } from "./api.js";
 import { data, fill, h } from "./dom.js";
-import { exact } from "./format.js";
+import { stamp } from "./format.js";
 import { icon } from "./icons.js";
 import { GroupList } from "./inbound-groups.js";
 import { onLanguage, t } from "./i18n.js";
@@ -139,7 +139,7 @@ function login(one) {
   if (!one.may_log_in) return h("span", { class: "muted" }, t("people.tokens_only"));
   if (one.locked_until && Date.parse(one.locked_until) > Date.now()) return h("span", { class: "tag", "data-tone": "bad" }, t("people.locked"));
   if (one.must_change) return h("span", { class: "tag", "data-tone": "warn" }, t("people.must_change"));
-  return one.login_set_at ? t("people.since", { at: exact(one.login_set_at) }) : "–";
+  return one.login_set_at ? t("people.since", { at: stamp(one.login_set_at) }) : "–";
 }
 
 customElements.define("people-page", PeoplePage);
