@@ -49,6 +49,7 @@ async def _served(lab: Lab, folder: Path, gate_port: int) -> AsyncIterator[Serve
     tokens = await hire(database)
     await database.close()
     await prepare_pbx(settings)
+    await lab.pbx.console("database del ringfence inbound-fallback")  # what another test told the PBX
     port = free_port()
     config = folder / "ringfence.toml"
     config.write_text(configuration(settings, port), encoding="utf-8")
