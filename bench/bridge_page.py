@@ -56,30 +56,7 @@ class EndingRelay(Relay):
     def __init__(self, target: int) -> None:
         super().__init__(target)
         self.ended: dict[str, float] = {}
-
-    def note(self, data: bytes, now: float) -> None:
-        """Look at what came from the PBX."""
-        for match in HANGUP.finditer(data):
-            self.ended.setdefault(match.group(1).decode(), now)
-
-    async def _pump(
-        self,
-        source: asyncio.StreamReader,
-        sink: asyncio.StreamWriter,
-        pattern: re.Pattern[bytes],
-        seen: dict[str, float],
-    ) -> None:
-        tail = b""
-        while data := await source.read(65536):
-            now = time.perf_counter()
-            sink.write(data)
-            tail = (tail + data)[-20_000:]
-            if seen is self.made:
-                self.note(tail, now)
-            for match in pattern.finditer(tail):
-                if seen.setdefault(match.group(1).decode(), now) == now:
-                    self.arrived.set()
-        sink.close()
+        self.from_pbx.append((HANGUP, self.ended))
 
 
 @asynccontextmanager

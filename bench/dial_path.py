@@ -12,7 +12,7 @@ import secrets
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -28,6 +28,12 @@ CLICKS = {1: 10, 5: 50, 10: 100}
 SIZES = (10_000, 1_000_000)
 
 
+Noted = tuple[re.Pattern[bytes], dict[str, float]]
+"""What to look for, and when each was seen first, by channel id."""
+SENT = re.compile(rb"ChannelId: (\S+)")
+MADE = re.compile(rb"Event: Newchannel\r\n(?:[^\r]+\r\n)*?Uniqueid: (\S+)\r\n")
+
+
 class Relay:
     """Stands between a client and AMI and notes when Originates and Newchannels pass, by channel id."""
 
@@ -35,6 +41,7 @@ class Relay:
         self._target = target
         self.sent: dict[str, float] = {}
         self.made: dict[str, float] = {}
+        self.from_pbx: list[Noted] = [(MADE, self.made)]
         self.arrived = asyncio.Event()
 
     @asynccontextmanager
@@ -46,28 +53,26 @@ class Relay:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_pbx, to_pbx = await asyncio.open_connection("127.0.0.1", self._target)
-        wanted = re.compile(rb"ChannelId: (\S+)")
-        made = re.compile(rb"Event: Newchannel\r\n(?:[^\r]+\r\n)*?Uniqueid: (\S+)\r\n")
         with contextlib.suppress(ConnectionError):  # one side went away at the end
             await asyncio.gather(
-                self._pump(reader, to_pbx, wanted, self.sent), self._pump(from_pbx, writer, made, self.made)
+                self._pump(reader, to_pbx, [(SENT, self.sent)]), self._pump(from_pbx, writer, self.from_pbx)
             )
 
     async def _pump(
         self,
         source: asyncio.StreamReader,
         sink: asyncio.StreamWriter,
-        pattern: re.Pattern[bytes],
-        seen: dict[str, float],
+        noted: Sequence[Noted],
     ) -> None:
         tail = b""
         while data := await source.read(65536):
             now = time.perf_counter()
             sink.write(data)
             tail = (tail + data)[-20_000:]
-            for match in pattern.finditer(tail):
-                if seen.setdefault(match.group(1).decode(), now) == now:
-                    self.arrived.set()
+            for pattern, seen in noted:
+                for match in pattern.finditer(tail):
+                    if seen.setdefault(match.group(1).decode(), now) == now:
+                        self.arrived.set()
         sink.close()
 
     async def wait_made(self, channel: str) -> None:

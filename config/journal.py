@@ -55,6 +55,10 @@ class Entry:
     data: dict[str, Any] = field(default_factory=dict)
     id: int | None = None
 
+    def document(self) -> dict[str, Any]:
+        """The entry as a stream, a webhook and the outbox show it: `at` as RFC 3339, all else as it is."""
+        return {"id": self.id, **_row(self), "at": self.at.isoformat()}
+
 
 def _row(entry: Entry) -> dict[str, Any]:
     return {

@@ -31,21 +31,6 @@ def lane_of(entry: Entry, item_id: str) -> str:
     return f"call:{entry.call_id}" if entry.call_id is not None else f"item:{item_id}"
 
 
-def event_payload(entry: Entry) -> dict[str, Any]:
-    """An event as `GET /v1/events` and the journal show it."""
-    return {
-        "id": entry.id,
-        "at": entry.at.isoformat(),
-        "kind": entry.kind,
-        "actor": entry.actor,
-        "client": entry.client,
-        "agent": entry.agent,
-        "case_id": entry.case_id,
-        "call_id": entry.call_id,
-        "data": entry.data,
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class NoteDocuments:
     """Reads finished notes for the outbox. `public_url` is where the pages are; without one links are paths."""

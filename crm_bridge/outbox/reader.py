@@ -14,7 +14,7 @@ from config import journal
 from config.database import Database, Transaction
 from config.identifiers import new_id
 from config.journal import Entry
-from crm_bridge.outbox.messages import FINISHED, NoteDocuments, event_payload, kind_told, lane_of
+from crm_bridge.outbox.messages import FINISHED, NoteDocuments, kind_told, lane_of
 from crm_bridge.outbox.registry import NOTE, wants
 from crm_bridge.outbox.tables import destinations, items
 
@@ -82,7 +82,7 @@ def _row(row: Row[Any], entry: Entry, note: dict[str, Any] | None) -> dict[str, 
         "client": entry.client,
         "case_id": entry.case_id,
         "call_id": entry.call_id,
-        "payload": note or event_payload(entry),
+        "payload": note or entry.document(),
         "occurred_at": entry.at,
         "state": "waiting",
         "due_at": entry.at,

@@ -3,14 +3,12 @@
 import json
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 from aiohttp import web
 from aiohttp_sse import sse_response
 
 from config import clock
 from config.errors import Invalid
-from config.journal import Entry
 from crm_bridge.embed import widget_tokens
 from crm_bridge.people import scope
 from crm_bridge.people.users import User
@@ -20,21 +18,6 @@ from crm_bridge.web.dispatch import user_of
 from crm_bridge.web.shown import redacted
 
 api = Api("events")
-
-
-def event_document(entry: Entry) -> dict[str, Any]:
-    """The `data` of one event."""
-    return {
-        "id": entry.id,
-        "at": entry.at.isoformat(),
-        "kind": entry.kind,
-        "actor": entry.actor,
-        "client": entry.client,
-        "agent": entry.agent,
-        "case_id": entry.case_id,
-        "call_id": entry.call_id,
-        "data": entry.data,
-    }
 
 
 def _last_seen(request: web.Request) -> int | None:
@@ -95,7 +78,7 @@ async def events(request: web.Request) -> web.StreamResponse:
             if not stream.is_connected() or not await leave.lasts():
                 break
             if entry is not None:
-                shown = await redacted(request, json.dumps(event_document(entry)).encode())
+                shown = await redacted(request, json.dumps(entry.document()).encode())
                 with suppress(ConnectionError):  # the page was closed: the next look ends the stream
                     await stream.send(shown.decode(), event=entry.kind, id=str(entry.id))
     return stream
